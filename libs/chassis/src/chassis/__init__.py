@@ -1,0 +1,1 @@
+"""How every gRPC process of the mesh runs, and how it calls others."""

@@ -1,0 +1,1 @@
+"""PostgreSQL for services: pool, transactions, migrations, idempotency, pages."""

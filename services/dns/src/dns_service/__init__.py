@@ -1,0 +1,1 @@
+"""DNS records of tenants: made, verified and removed at any provider."""

@@ -1,0 +1,1 @@
+"""The infrastructure process of tenantmesh."""

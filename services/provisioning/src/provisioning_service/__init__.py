@@ -1,0 +1,1 @@
+"""The provisioning process of tenantmesh."""

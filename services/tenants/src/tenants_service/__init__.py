@@ -1,0 +1,1 @@
+"""The tenants process of tenantmesh."""
