@@ -4,7 +4,8 @@
     python tools/proto.py check
 
 Nothing of other projects is committed and nothing is fetched: `google/api` and `google/rpc` come from
-googleapis-common-protos, `buf/validate` from the descriptor inside protovalidate, protoc from grpcio-tools, buf from buf-bin.
+googleapis-common-protos, `buf/validate` from the descriptor inside protovalidate, protoc from grpcio-tools and buf from
+buf-bin.
 """
 
 from __future__ import annotations
