@@ -1,4 +1,4 @@
-"""The fault classes. One kind is one class; what differs between two faults of a kind is their reason and their facts."""
+"""The fault classes: one kind is one class; two faults of a kind differ in their reason and their facts."""
 
 from __future__ import annotations
 
