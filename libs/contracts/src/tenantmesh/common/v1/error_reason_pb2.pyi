@@ -81,7 +81,9 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     CHANGELOG says when it does.
     """
     ERROR_REASON_CANCELLED: _ErrorReason.ValueType  # 17
-    """CANCELLED: the caller cancelled, or its connection went away. Metadata: `method`."""
+    """CANCELLED: the caller cancelled, or its connection went away. Metadata: `method`. The effect may have happened:
+    repeat the call with the same request_id if it is still wanted.
+    """
     ERROR_REASON_MESSAGE_TOO_LARGE: _ErrorReason.ValueType  # 18
     """RESOURCE_EXHAUSTED: the message is larger than the service accepts. Metadata: `method`, `limit_bytes`. Send less, or
     in pages.
@@ -151,7 +153,9 @@ ERROR_REASON_NOT_IMPLEMENTED: ErrorReason.ValueType  # 16
 CHANGELOG says when it does.
 """
 ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 17
-"""CANCELLED: the caller cancelled, or its connection went away. Metadata: `method`."""
+"""CANCELLED: the caller cancelled, or its connection went away. Metadata: `method`. The effect may have happened:
+repeat the call with the same request_id if it is still wanted.
+"""
 ERROR_REASON_MESSAGE_TOO_LARGE: ErrorReason.ValueType  # 18
 """RESOURCE_EXHAUSTED: the message is larger than the service accepts. Metadata: `method`, `limit_bytes`. Send less, or
 in pages.

@@ -25,7 +25,9 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Never sent."""
     ERROR_REASON_RECORD_NOT_FOUND: _ErrorReason.ValueType  # 1
-    """NOT_FOUND: no record of that name and type exists at the provider. Metadata: `name`, `type`, `provider`."""
+    """NOT_FOUND: no record of that name and type exists at the provider. Metadata: `name`, `type`, `provider`. List the
+    tenant's records to see what there is.
+    """
     ERROR_REASON_RECORD_NOT_OWNED: _ErrorReason.ValueType  # 2
     """ALREADY_EXISTS: a record of that name exists and was not made by the mesh for this tenant; it stays as it is.
     Metadata: `name`, `type`, `provider`, `owner` (a tenant id, or `unknown`). Choose another name, or remove that record by
@@ -36,16 +38,18 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     other. Metadata: `name`, `type`, `existing_type`. Remove the other record first.
     """
     ERROR_REASON_NAME_INVALID: _ErrorReason.ValueType  # 4
-    """INVALID_ARGUMENT: the name is not a host name, is reserved, or is too long once encoded. Metadata: `name`, `rule`."""
+    """INVALID_ARGUMENT: the name is not a host name, is reserved, or is too long once encoded. Metadata: `name`, `rule`.
+    Choose a name that keeps the rule.
+    """
     ERROR_REASON_VALUE_INVALID: _ErrorReason.ValueType  # 5
-    """INVALID_ARGUMENT: a value does not fit the record type. Metadata: `name`, `type`, `value`."""
+    """INVALID_ARGUMENT: a value does not fit the record type. Metadata: `name`, `type`, `value`. Correct the value."""
     ERROR_REASON_ZONE_NOT_SERVED: _ErrorReason.ValueType  # 6
     """FAILED_PRECONDITION: no zone of the provider holds this name. Metadata: `name`, `provider`. Delegate the zone to the
     provider, or configure it.
     """
     ERROR_REASON_CAPABILITY_MISSING: _ErrorReason.ValueType  # 7
     """FAILED_PRECONDITION: the provider cannot do what was asked, such as a proxied TXT record. Metadata: `name`,
-    `provider`, `capability`.
+    `provider`, `capability`. Ask without it, or configure another provider.
     """
     ERROR_REASON_PROVIDER_RATE_LIMITED: _ErrorReason.ValueType  # 8
     """RESOURCE_EXHAUSTED: the provider's rate limit is reached. Metadata: `provider`. RetryInfo says when to come back."""
@@ -57,7 +61,7 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """
     ERROR_REASON_OPERATION_MISMATCH: _ErrorReason.ValueType  # 11
     """FAILED_PRECONDITION: the record was made by another operation than the one that asks for its removal. Metadata:
-    `name`, `type`, `operation_id` (of the record).
+    `name`, `type`, `operation_id` (of the record). Leave it: it belongs to that operation.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -68,7 +72,9 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Never sent."""
 ERROR_REASON_RECORD_NOT_FOUND: ErrorReason.ValueType  # 1
-"""NOT_FOUND: no record of that name and type exists at the provider. Metadata: `name`, `type`, `provider`."""
+"""NOT_FOUND: no record of that name and type exists at the provider. Metadata: `name`, `type`, `provider`. List the
+tenant's records to see what there is.
+"""
 ERROR_REASON_RECORD_NOT_OWNED: ErrorReason.ValueType  # 2
 """ALREADY_EXISTS: a record of that name exists and was not made by the mesh for this tenant; it stays as it is.
 Metadata: `name`, `type`, `provider`, `owner` (a tenant id, or `unknown`). Choose another name, or remove that record by
@@ -79,16 +85,18 @@ ERROR_REASON_RECORD_CONFLICT: ErrorReason.ValueType  # 3
 other. Metadata: `name`, `type`, `existing_type`. Remove the other record first.
 """
 ERROR_REASON_NAME_INVALID: ErrorReason.ValueType  # 4
-"""INVALID_ARGUMENT: the name is not a host name, is reserved, or is too long once encoded. Metadata: `name`, `rule`."""
+"""INVALID_ARGUMENT: the name is not a host name, is reserved, or is too long once encoded. Metadata: `name`, `rule`.
+Choose a name that keeps the rule.
+"""
 ERROR_REASON_VALUE_INVALID: ErrorReason.ValueType  # 5
-"""INVALID_ARGUMENT: a value does not fit the record type. Metadata: `name`, `type`, `value`."""
+"""INVALID_ARGUMENT: a value does not fit the record type. Metadata: `name`, `type`, `value`. Correct the value."""
 ERROR_REASON_ZONE_NOT_SERVED: ErrorReason.ValueType  # 6
 """FAILED_PRECONDITION: no zone of the provider holds this name. Metadata: `name`, `provider`. Delegate the zone to the
 provider, or configure it.
 """
 ERROR_REASON_CAPABILITY_MISSING: ErrorReason.ValueType  # 7
 """FAILED_PRECONDITION: the provider cannot do what was asked, such as a proxied TXT record. Metadata: `name`,
-`provider`, `capability`.
+`provider`, `capability`. Ask without it, or configure another provider.
 """
 ERROR_REASON_PROVIDER_RATE_LIMITED: ErrorReason.ValueType  # 8
 """RESOURCE_EXHAUSTED: the provider's rate limit is reached. Metadata: `provider`. RetryInfo says when to come back."""
@@ -100,5 +108,5 @@ them.
 """
 ERROR_REASON_OPERATION_MISMATCH: ErrorReason.ValueType  # 11
 """FAILED_PRECONDITION: the record was made by another operation than the one that asks for its removal. Metadata:
-`name`, `type`, `operation_id` (of the record).
+`name`, `type`, `operation_id` (of the record). Leave it: it belongs to that operation.
 """

@@ -1,0 +1,25 @@
+"""The rule that a request names its tenant, and the requests that have none to name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from contract_rules.reading import Contracts
+
+# The RPCs whose requests are about no tenant, each with the reason. Everything else carries tenant_id.
+WITHOUT_TENANT: dict[str, str] = {}
+
+
+def request_names_its_tenant(contracts: Contracts) -> Iterator[str]:
+    """A request carries tenant_id, so that one interceptor can check whose it is."""
+    methods = {method.name: method for method in contracts.methods}
+    for name, method in methods.items():
+        carries = "tenant_id" in contracts.request_of(method)
+        if name in WITHOUT_TENANT and carries:
+            yield f"{name}: carries tenant_id and stands in WITHOUT_TENANT all the same"
+        elif name not in WITHOUT_TENANT and not carries:
+            yield f"{name}: its request has no tenant_id; if it is about no tenant, say why in WITHOUT_TENANT"
+    packages = {file.package for file in contracts.files}
+    for name in WITHOUT_TENANT.keys() - methods.keys():
+        if name.rpartition(".")[0].rpartition(".")[0] in packages:
+            yield f"{name}: stands in WITHOUT_TENANT and is no RPC"
