@@ -2,18 +2,73 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-VENV := .venv
-BIN := $(VENV)/bin
+BIN := .venv/bin
 PY := $(BIN)/python
+READY := .venv/.ready
+PYTEST := $(BIN)/pytest
+CODE := libs services deploy tests tools
 
 .PHONY: help
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2} /^##@ / {printf "\n%s\n", substr($$0, 5)}' $(MAKEFILE_LIST)
 
+##@ Begin
+.PHONY: setup demo
+setup: $(READY) ## Install everything (needs only python3 and a network)
+
+$(READY): uv.lock pyproject.toml $(wildcard libs/*/pyproject.toml services/*/pyproject.toml deploy/*/pyproject.toml) tools/setup
+	@tools/setup
+
 ##@ Contracts
 .PHONY: proto proto-check
-proto: ## Generate the Python stubs from proto/
+proto: $(READY) ## Generate the Python stubs from proto/
 	$(PY) tools/proto.py generate
 
-proto-check: ## Prove the stubs are current; buf lint and buf breaking
+proto-check: $(READY) ## Prove that the stubs are current and the contracts keep their rules and promises
 	$(PY) tools/proto.py check
+	$(PYTEST) -q tests/contract/descriptors
+
+##@ Checks
+.PHONY: check lint format type imports isolate
+check: lint type imports proto-check isolate ## Everything CI checks without running the product
+
+lint: $(READY) ## Style: ruff, codespell, yamllint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/codespell
+	$(BIN)/yamllint --strict .
+
+format: $(READY) ## Let ruff put the code in order
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+type: $(READY) ## Types: mypy, strict, on libs, services, the local stack and tools
+	$(BIN)/mypy libs/*/src services/*/src deploy/local/src tools
+
+imports: $(READY) ## Architecture: who may import whom, and no undeclared dependency
+	$(BIN)/lint-imports --no-cache
+	$(PY) tools/dependencies.py
+	$(PYTEST) -q tests/unit/architecture
+
+isolate: $(READY) ## Install each member alone and import it
+	$(PY) tools/isolate.py
+
+##@ Tests
+.PHONY: test test-unit test-integration test-e2e test-chaos bench
+test: $(READY) ## Every test, on real servers, with a floor under the coverage
+	$(PYTEST) tests/unit tests/contract tests/replay tests/integration tests/e2e --cov --cov-report=term
+
+test-unit: $(READY) ## Only what needs no server
+	$(PYTEST) -q tests/unit tests/contract
+
+test-integration: $(READY) ## Against real servers
+	$(PYTEST) -q tests/integration
+
+test-e2e: $(READY) ## The mesh as separate processes
+	$(PYTEST) -q tests/e2e
+
+test-chaos: $(READY) ## Faults, kills and cuts
+	$(PYTEST) -q tests/chaos
+
+bench: $(READY) ## Measure: every benchmark of tests/load, as ratios within one run
+	$(PY) tests/load/chain.py

@@ -40,7 +40,9 @@ class EnsureRecordRequest(message.Message):
     operation_id: builtins.str
     """The operation that asks, stamped on what it makes."""
     name: builtins.str
-    """The fully qualified name. Upper case and internationalised names are normalised; a last dot is dropped."""
+    """The fully qualified name. Upper case is folded and a last dot dropped; an internationalised name comes in its ASCII
+    form. `*` may stand for the first label.
+    """
     type: record_pb2.RecordType.ValueType
     """The kind of record."""
     proxied: builtins.bool

@@ -72,8 +72,8 @@ class DnsServiceServicer:
         Repeating it changes nothing. A record of that name which the mesh did not make for this tenant is refused, never
         adopted. Other values for a record of the same tenant replace the old ones.
 
-        Reasons: RECORD_NOT_OWNED, RECORD_CONFLICT, NAME_INVALID, VALUE_INVALID, ZONE_NOT_SERVED, CAPABILITY_MISSING,
-        PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: RECORD_NOT_OWNED, RECORD_CONFLICT, RECORD_CHANGED, NAME_INVALID, VALUE_INVALID, ZONE_NOT_SERVED,
+        CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -82,7 +82,7 @@ class DnsServiceServicer:
     def GetRecord(self, request, context):
         """Reads a record from its provider, as it stands there now.
 
-        Reasons: RECORD_NOT_FOUND, RECORD_NOT_OWNED, ZONE_NOT_SERVED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+        Reasons: RECORD_NOT_FOUND, NAME_INVALID, ZONE_NOT_SERVED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
         PROVIDER_CREDENTIALS_REFUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -105,8 +105,8 @@ class DnsServiceServicer:
 
         A record the mesh did not make for this tenant is refused and stays.
 
-        Reasons: RECORD_NOT_OWNED, OPERATION_MISMATCH, ZONE_NOT_SERVED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: RECORD_NOT_OWNED, OPERATION_MISMATCH, RECORD_CHANGED, NAME_INVALID, ZONE_NOT_SERVED,
+        PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,7 +118,7 @@ class DnsServiceServicer:
         Every authoritative server is asked first; resolvers only once those agree, so that none keeps a denial. The stream
         ends with a state of VERIFIED, NOT_LOOKED_UP or TIMED_OUT.
 
-        Reasons: RECORD_NOT_FOUND, RECORD_NOT_OWNED, ZONE_NOT_SERVED, PROVIDER_UNAVAILABLE.
+        Reasons: RECORD_NOT_FOUND, NAME_INVALID, ZONE_NOT_SERVED, PROVIDER_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

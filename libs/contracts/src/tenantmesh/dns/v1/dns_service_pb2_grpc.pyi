@@ -39,13 +39,13 @@ class DnsServiceStub:
     Repeating it changes nothing. A record of that name which the mesh did not make for this tenant is refused, never
     adopted. Other values for a record of the same tenant replace the old ones.
 
-    Reasons: RECORD_NOT_OWNED, RECORD_CONFLICT, NAME_INVALID, VALUE_INVALID, ZONE_NOT_SERVED, CAPABILITY_MISSING,
-    PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: RECORD_NOT_OWNED, RECORD_CONFLICT, RECORD_CHANGED, NAME_INVALID, VALUE_INVALID, ZONE_NOT_SERVED,
+    CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
     """
     GetRecord: grpc.UnaryUnaryMultiCallable[dns_service_pb2.GetRecordRequest, dns_service_pb2.GetRecordResponse]
     """Reads a record from its provider, as it stands there now.
 
-    Reasons: RECORD_NOT_FOUND, RECORD_NOT_OWNED, ZONE_NOT_SERVED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+    Reasons: RECORD_NOT_FOUND, NAME_INVALID, ZONE_NOT_SERVED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
     PROVIDER_CREDENTIALS_REFUSED.
     """
     ListRecords: grpc.UnaryUnaryMultiCallable[dns_service_pb2.ListRecordsRequest, dns_service_pb2.ListRecordsResponse]
@@ -60,8 +60,8 @@ class DnsServiceStub:
 
     A record the mesh did not make for this tenant is refused and stays.
 
-    Reasons: RECORD_NOT_OWNED, OPERATION_MISMATCH, ZONE_NOT_SERVED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: RECORD_NOT_OWNED, OPERATION_MISMATCH, RECORD_CHANGED, NAME_INVALID, ZONE_NOT_SERVED,
+    PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
     """
     VerifyRecord: grpc.UnaryStreamMultiCallable[dns_service_pb2.VerifyRecordRequest, dns_service_pb2.VerifyRecordResponse]
     """Asks the zone's own servers and then public resolvers until they all answer the record, and streams each round.
@@ -69,7 +69,7 @@ class DnsServiceStub:
     Every authoritative server is asked first; resolvers only once those agree, so that none keeps a denial. The stream
     ends with a state of VERIFIED, NOT_LOOKED_UP or TIMED_OUT.
 
-    Reasons: RECORD_NOT_FOUND, RECORD_NOT_OWNED, ZONE_NOT_SERVED, PROVIDER_UNAVAILABLE.
+    Reasons: RECORD_NOT_FOUND, NAME_INVALID, ZONE_NOT_SERVED, PROVIDER_UNAVAILABLE.
     """
 
 @typing.type_check_only
@@ -83,13 +83,13 @@ class DnsServiceAsyncStub(DnsServiceStub):
     Repeating it changes nothing. A record of that name which the mesh did not make for this tenant is refused, never
     adopted. Other values for a record of the same tenant replace the old ones.
 
-    Reasons: RECORD_NOT_OWNED, RECORD_CONFLICT, NAME_INVALID, VALUE_INVALID, ZONE_NOT_SERVED, CAPABILITY_MISSING,
-    PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: RECORD_NOT_OWNED, RECORD_CONFLICT, RECORD_CHANGED, NAME_INVALID, VALUE_INVALID, ZONE_NOT_SERVED,
+    CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
     """
     GetRecord: aio.UnaryUnaryMultiCallable[dns_service_pb2.GetRecordRequest, dns_service_pb2.GetRecordResponse]  # type: ignore[assignment]
     """Reads a record from its provider, as it stands there now.
 
-    Reasons: RECORD_NOT_FOUND, RECORD_NOT_OWNED, ZONE_NOT_SERVED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+    Reasons: RECORD_NOT_FOUND, NAME_INVALID, ZONE_NOT_SERVED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
     PROVIDER_CREDENTIALS_REFUSED.
     """
     ListRecords: aio.UnaryUnaryMultiCallable[dns_service_pb2.ListRecordsRequest, dns_service_pb2.ListRecordsResponse]  # type: ignore[assignment]
@@ -104,8 +104,8 @@ class DnsServiceAsyncStub(DnsServiceStub):
 
     A record the mesh did not make for this tenant is refused and stays.
 
-    Reasons: RECORD_NOT_OWNED, OPERATION_MISMATCH, ZONE_NOT_SERVED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: RECORD_NOT_OWNED, OPERATION_MISMATCH, RECORD_CHANGED, NAME_INVALID, ZONE_NOT_SERVED,
+    PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
     """
     VerifyRecord: aio.UnaryStreamMultiCallable[dns_service_pb2.VerifyRecordRequest, dns_service_pb2.VerifyRecordResponse]  # type: ignore[assignment]
     """Asks the zone's own servers and then public resolvers until they all answer the record, and streams each round.
@@ -113,7 +113,7 @@ class DnsServiceAsyncStub(DnsServiceStub):
     Every authoritative server is asked first; resolvers only once those agree, so that none keeps a denial. The stream
     ends with a state of VERIFIED, NOT_LOOKED_UP or TIMED_OUT.
 
-    Reasons: RECORD_NOT_FOUND, RECORD_NOT_OWNED, ZONE_NOT_SERVED, PROVIDER_UNAVAILABLE.
+    Reasons: RECORD_NOT_FOUND, NAME_INVALID, ZONE_NOT_SERVED, PROVIDER_UNAVAILABLE.
     """
 
 class DnsServiceServicer(metaclass=abc_1.ABCMeta):
@@ -130,8 +130,8 @@ class DnsServiceServicer(metaclass=abc_1.ABCMeta):
         Repeating it changes nothing. A record of that name which the mesh did not make for this tenant is refused, never
         adopted. Other values for a record of the same tenant replace the old ones.
 
-        Reasons: RECORD_NOT_OWNED, RECORD_CONFLICT, NAME_INVALID, VALUE_INVALID, ZONE_NOT_SERVED, CAPABILITY_MISSING,
-        PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: RECORD_NOT_OWNED, RECORD_CONFLICT, RECORD_CHANGED, NAME_INVALID, VALUE_INVALID, ZONE_NOT_SERVED,
+        CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
 
     @abc_1.abstractmethod
@@ -142,7 +142,7 @@ class DnsServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[dns_service_pb2.GetRecordResponse, abc.Awaitable[dns_service_pb2.GetRecordResponse]]:
         """Reads a record from its provider, as it stands there now.
 
-        Reasons: RECORD_NOT_FOUND, RECORD_NOT_OWNED, ZONE_NOT_SERVED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+        Reasons: RECORD_NOT_FOUND, NAME_INVALID, ZONE_NOT_SERVED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
         PROVIDER_CREDENTIALS_REFUSED.
         """
 
@@ -169,8 +169,8 @@ class DnsServiceServicer(metaclass=abc_1.ABCMeta):
 
         A record the mesh did not make for this tenant is refused and stays.
 
-        Reasons: RECORD_NOT_OWNED, OPERATION_MISMATCH, ZONE_NOT_SERVED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: RECORD_NOT_OWNED, OPERATION_MISMATCH, RECORD_CHANGED, NAME_INVALID, ZONE_NOT_SERVED,
+        PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
 
     @abc_1.abstractmethod
@@ -184,7 +184,7 @@ class DnsServiceServicer(metaclass=abc_1.ABCMeta):
         Every authoritative server is asked first; resolvers only once those agree, so that none keeps a denial. The stream
         ends with a state of VERIFIED, NOT_LOOKED_UP or TIMED_OUT.
 
-        Reasons: RECORD_NOT_FOUND, RECORD_NOT_OWNED, ZONE_NOT_SERVED, PROVIDER_UNAVAILABLE.
+        Reasons: RECORD_NOT_FOUND, NAME_INVALID, ZONE_NOT_SERVED, PROVIDER_UNAVAILABLE.
         """
 
 def add_DnsServiceServicer_to_server(servicer: DnsServiceServicer, server: typing.Union[grpc.Server, aio.Server]) -> None: ...

@@ -29,9 +29,9 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     tenant's records to see what there is.
     """
     ERROR_REASON_RECORD_NOT_OWNED: _ErrorReason.ValueType  # 2
-    """ALREADY_EXISTS: a record of that name exists and was not made by the mesh for this tenant; it stays as it is.
-    Metadata: `name`, `type`, `provider`, `owner` (a tenant id, or `unknown`). Choose another name, or remove that record by
-    hand if it is yours.
+    """ALREADY_EXISTS, or FAILED_PRECONDITION on DeleteRecord: a record of that name exists and was not made by the mesh
+    for this tenant; it stays as it is. Metadata: `name`, `type`, `provider`, `owner` (`another_tenant`, or `unknown`).
+    Choose another name, or remove that record by hand if it is yours.
     """
     ERROR_REASON_RECORD_CONFLICT: _ErrorReason.ValueType  # 3
     """FAILED_PRECONDITION: the name already carries a record that cannot stand beside this one, such as a CNAME beside any
@@ -63,6 +63,10 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """FAILED_PRECONDITION: the record was made by another operation than the one that asks for its removal. Metadata:
     `name`, `type`, `operation_id` (of the record). Leave it: it belongs to that operation.
     """
+    ERROR_REASON_RECORD_CHANGED: _ErrorReason.ValueType  # 12
+    """ABORTED: somebody else changed the record again and again while this call tried to. Metadata: `name`, `type`. Read
+    it, and send again.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call to the dns service was refused. On the wire `google.rpc.ErrorInfo.reason` is the name without the prefix
@@ -76,9 +80,9 @@ ERROR_REASON_RECORD_NOT_FOUND: ErrorReason.ValueType  # 1
 tenant's records to see what there is.
 """
 ERROR_REASON_RECORD_NOT_OWNED: ErrorReason.ValueType  # 2
-"""ALREADY_EXISTS: a record of that name exists and was not made by the mesh for this tenant; it stays as it is.
-Metadata: `name`, `type`, `provider`, `owner` (a tenant id, or `unknown`). Choose another name, or remove that record by
-hand if it is yours.
+"""ALREADY_EXISTS, or FAILED_PRECONDITION on DeleteRecord: a record of that name exists and was not made by the mesh
+for this tenant; it stays as it is. Metadata: `name`, `type`, `provider`, `owner` (`another_tenant`, or `unknown`).
+Choose another name, or remove that record by hand if it is yours.
 """
 ERROR_REASON_RECORD_CONFLICT: ErrorReason.ValueType  # 3
 """FAILED_PRECONDITION: the name already carries a record that cannot stand beside this one, such as a CNAME beside any
@@ -109,4 +113,8 @@ them.
 ERROR_REASON_OPERATION_MISMATCH: ErrorReason.ValueType  # 11
 """FAILED_PRECONDITION: the record was made by another operation than the one that asks for its removal. Metadata:
 `name`, `type`, `operation_id` (of the record). Leave it: it belongs to that operation.
+"""
+ERROR_REASON_RECORD_CHANGED: ErrorReason.ValueType  # 12
+"""ABORTED: somebody else changed the record again and again while this call tried to. Metadata: `name`, `type`. Read
+it, and send again.
 """
