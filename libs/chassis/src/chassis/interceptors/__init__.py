@@ -1,0 +1,1 @@
+"""The layers every RPC passes."""
