@@ -1,0 +1,55 @@
+"""Which ports a stack listens on: the usual ones, or free ones where those are taken."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+
+from localstack.site import HOST
+
+# Below the range the kernel takes the ports of outgoing connections from, so that none of those gets in between.
+FIRST, LAST = 20_000, 32_000
+SLOT = 64
+
+
+class PortsTaken(Exception):  # noqa: N818 - names what happened
+    """No free port is left in the range."""
+
+
+def choose(wanted: Mapping[str, Mapping[str, int]], *, usual: bool) -> dict[str, dict[str, int]]:
+    """A port for each port of each component: the usual one if it is free and `usual` ones are asked for."""
+    free = _candidates()
+    taken: set[int] = set()
+
+    def pick(number: int) -> int:
+        port = number if usual and number not in taken and is_free(number) else next(p for p in free if p not in taken)
+        taken.add(port)
+        return port
+
+    return {name: {port: pick(number) for port, number in ports.items()} for name, ports in wanted.items()}
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing on this machine listens on the port, over TCP or UDP, on loopback."""
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            if kind is socket.SOCK_STREAM:
+                # Connections in TIME_WAIT do not hinder a server, so they must not hinder the probe.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                return False
+    return True
+
+
+def _candidates() -> Iterator[int]:
+    """Free ports, from a place of this process's own on, so that stacks that start side by side seldom meet."""
+    start = os.getpid() * SLOT % (LAST - FIRST)
+    for offset in range(LAST - FIRST):
+        port = FIRST + (start + offset) % (LAST - FIRST)
+        if is_free(port):
+            yield port
+    msg = f"no free port between {FIRST} and {LAST}"
+    raise PortsTaken(msg)

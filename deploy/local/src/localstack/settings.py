@@ -1,0 +1,30 @@
+"""The settings of the local stack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from settingskit import setting
+
+SEARCH_ATTRIBUTES = (
+    "TenantId=Keyword",
+    "TenantKey=Keyword",
+    "Tier=Keyword",
+    "Step=Keyword",
+    "OperationId=Keyword",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StackSettings:
+    """What can be set about the stack as a whole."""
+
+    state: Path = setting("LOCAL_STATE", default=Path(".local"), help="The folder that holds data, logs and secrets.")
+    namespace: str = setting("TEMPORAL_NAMESPACE", default="default", help="The Temporal namespace that is made.")
+    search_attributes: tuple[str, ...] = setting(
+        "LOCAL_SEARCH_ATTRIBUTES", default=SEARCH_ATTRIBUTES, help="Search attributes to register, NAME=TYPE each."
+    )
+    zone: str = setting(
+        "LOCAL_DNS_ZONE", default="tenantmesh.test", help="The zone the DNS server is authoritative for."
+    )
