@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from contract_rules import fields, http, reasons, rpcs, tenancy
-from contract_rules.reading import Contracts, parse, read
+from . import fields, http, reasons, rpcs, tenancy
+from .reading import Contracts, parse, read
 
 __all__ = ["RULES", "Contracts", "parse", "problems", "read"]
 

@@ -5,15 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from buf.validate import validate_pb2
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
-from contract_rules.reading import Contracts
+from buf.validate import validate_pb2
+
+from .reading import Contracts
 
 KINDS = {
     number: name.removeprefix("TYPE_").lower()
     for name, number in FieldDescriptorProto.Type.items()
     if name not in {"TYPE_MESSAGE", "TYPE_GROUP", "TYPE_BOOL"}
+}
+WRAPPERS = {
+    ".google.protobuf.StringValue": "string",
+    ".google.protobuf.BytesValue": "bytes",
+    ".google.protobuf.Int32Value": "int32",
+    ".google.protobuf.Int64Value": "int64",
+    ".google.protobuf.UInt32Value": "uint32",
+    ".google.protobuf.UInt64Value": "uint64",
+    ".google.protobuf.FloatValue": "float",
+    ".google.protobuf.DoubleValue": "double",
 }
 # Formats that bound the length themselves; an e-mail address or a URI may be as long as it likes.
 BOUNDED_FORMATS = frozenset({"uuid", "tuuid", "ulid", "hostname", "ip", "ipv4", "ipv6", "address", "host_and_port"})
@@ -39,7 +50,7 @@ def field_is_bounded(contracts: Contracts) -> Iterator[str]:
 
 
 def _unbounded(name: str, which: str, proto: FieldDescriptorProto, rules: validate_pb2.FieldRules) -> Iterator[str]:
-    kind = KINDS.get(proto.type)
+    kind = KINDS.get(proto.type) or WRAPPERS.get(proto.type_name)
     if kind is None:
         return
     bounds = getattr(rules, kind)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from google.api import annotations_pb2, http_pb2  # type: ignore[import-untyped]  # the package ships no types
 from google.protobuf.descriptor_pb2 import MethodDescriptorProto, MethodOptions
 
-from contract_rules.reading import Contracts, Element
+from .reading import Contracts, Element
 
 VARIABLE = re.compile(r"\{([^}=]+)[^}]*\}")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from google.protobuf.descriptor_pb2 import EnumValueDescriptorProto, MethodDescriptorProto
 
-from contract_rules.reading import COMMON, Contracts, Element
+from .reading import COMMON, Contracts, Element
 
 CODES = (
     "CANCELLED|UNKNOWN|INVALID_ARGUMENT|DEADLINE_EXCEEDED|NOT_FOUND|ALREADY_EXISTS|PERMISSION_DENIED|UNAUTHENTICATED|"

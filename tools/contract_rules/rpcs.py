@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 
 from google.protobuf.descriptor_pb2 import MethodOptions
+
 from tenantmesh.common.v1 import permission_pb2
 
-from contract_rules.reading import COMMON, ROOT, Contracts
+from .reading import COMMON, ROOT, Contracts
 
 
 def package_is_directory(contracts: Contracts) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from contract_rules.reading import Contracts
+from .reading import Contracts
 
 # The RPCs whose requests are about no tenant, each with the reason. Everything else carries tenant_id.
 WITHOUT_TENANT: dict[str, str] = {}
