@@ -32,11 +32,13 @@ proto-check: $(READY) ## Prove that the stubs are current and the contracts keep
 .PHONY: check lint format type imports isolate
 check: lint type imports proto-check isolate ## Everything CI checks without running the product
 
-lint: $(READY) ## Style: ruff, codespell, yamllint
+lint: $(READY) ## Style: code, spelling, YAML, image recipe, CI workflow
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/codespell
 	$(BIN)/yamllint --strict .
+	$(BIN)/hadolint deploy/docker/Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 
 format: $(READY) ## Let ruff put the code in order
 	$(BIN)/ruff format .
