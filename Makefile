@@ -29,7 +29,7 @@ proto-check: $(READY) ## Prove that the stubs are current and the contracts keep
 	$(PYTEST) -q tests/contract/descriptors
 
 ##@ Checks
-.PHONY: check lint format type imports isolate
+.PHONY: check lint format type imports env-example isolate
 check: lint type imports proto-check isolate ## Everything CI checks without running the product
 
 lint: $(READY) ## Style: code, spelling, YAML, image recipe, CI workflow
@@ -51,6 +51,9 @@ imports: $(READY) ## Architecture: who may import whom, and no undeclared depend
 	$(BIN)/lint-imports --no-cache
 	$(PY) tools/dependencies.py
 	$(PYTEST) -q tests/unit/architecture
+
+env-example: $(READY) ## Write .env.example from the settings the code declares
+	$(PY) tools/env_example.py write
 
 isolate: $(READY) ## Install each member alone and import it
 	$(PY) tools/isolate.py
