@@ -22,7 +22,8 @@ HEADER = """\
 # Every setting of tenantmesh, with its default. Written by `make env-example` from what the code declares.
 #
 # A process reads its own variable first: in the dns service DNS_RPC_PORT counts before RPC_PORT, so that one
-# environment can serve all processes. An empty variable counts as not set. Durations are written 250ms, 30s, 5m, 2h or 1d.
+# environment can serve all processes. An empty variable counts as not set. Durations are written 250ms, 30s, 5m, 2h,
+# 1d.
 """
 
 
