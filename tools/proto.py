@@ -21,6 +21,7 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
+import contract_rules
 from google.protobuf import descriptor_pb2
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,6 +64,7 @@ def check() -> int:
         problems = [
             *(f"stale or edited by hand: {path} (run `make proto`)" for path in stale),
             *buf("lint", image),
+            *contract_rules.problems(contract_rules.read(contract_rules.parse(image.read_bytes()))),
             *breaking(image, work),
         ]
     for problem in problems:
@@ -109,7 +111,9 @@ def protoc(proto: Path, *arguments: str) -> None:
         ]  # fmt: skip
         # The plugins stand beside the interpreter, which need not be on the PATH.
         path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
-        subprocess.run(command, check=True, env={**os.environ, "PATH": path})
+        run = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, "PATH": path})
+        if run.returncode:
+            raise SystemExit(run.stderr)
 
 
 def validate_descriptors() -> bytes:

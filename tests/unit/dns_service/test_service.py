@@ -82,7 +82,7 @@ async def test_what_is_not_ours_is_refused_and_stays(existing, owner):
     before = await provider.at(KEY.name)
     with pytest.raises(AlreadyExists) as refused:
         await ensure(service)
-    with pytest.raises(Conflict) as kept:
+    with pytest.raises(AlreadyExists) as kept:
         await service.delete(KEY, tenant_id=ACME)
     with pytest.raises(NotFound) as hidden:
         await service.get(KEY, tenant_id=ACME)

@@ -84,11 +84,7 @@ class Records:
         neighbours = await self._provider.at(key.name)
         existing = next((record for record in neighbours if record.key == key), None)
         if existing is not None and not existing.belongs_to(owner.tenant_id):
-            raise AlreadyExists(
-                f"The record {key.name} was not made for this tenant.",
-                reason="RECORD_NOT_OWNED",
-                facts=self._facts_of_foreign(existing),
-            )
+            raise self._not_owned(existing)
         _check_neighbours(key, neighbours)
         if existing is not None and existing.data == data:
             return existing, False
@@ -106,11 +102,7 @@ class Records:
         if record is None:
             return False
         if record.owner is None or not record.belongs_to(tenant_id):
-            raise Conflict(
-                f"The record {key.name} was not made for this tenant.",
-                reason="RECORD_NOT_OWNED",
-                facts=self._facts_of_foreign(record),
-            )
+            raise self._not_owned(record)
         if operation_id not in {"", record.owner.operation_id}:
             raise Conflict(
                 f"The record {key.name} was made by another operation.",
@@ -123,14 +115,18 @@ class Records:
     async def _find(self, key: RecordKey) -> Record | None:
         return next((record for record in await self._provider.at(key.name) if record.key == key), None)
 
-    def _facts_of_foreign(self, record: Record) -> dict[str, str]:
-        return {
-            "name": record.key.name,
-            "type": record.key.type.value,
-            "provider": self._provider.name,
-            # Not which tenant: one tenant's caller learns nothing of another.
-            "owner": "another_tenant" if record.owner else "unknown",
-        }
+    def _not_owned(self, record: Record) -> Fault:
+        return AlreadyExists(
+            f"The record {record.key.name} was not made for this tenant.",
+            reason="RECORD_NOT_OWNED",
+            facts={
+                "name": record.key.name,
+                "type": record.key.type.value,
+                "provider": self._provider.name,
+                # Not which tenant: one tenant's caller learns nothing of another.
+                "owner": "another_tenant" if record.owner else "unknown",
+            },
+        )
 
     def _not_found(self, key: RecordKey) -> Fault:
         return NotFound(

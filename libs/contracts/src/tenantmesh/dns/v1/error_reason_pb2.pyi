@@ -29,9 +29,9 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     tenant's records to see what there is.
     """
     ERROR_REASON_RECORD_NOT_OWNED: _ErrorReason.ValueType  # 2
-    """ALREADY_EXISTS, or FAILED_PRECONDITION on DeleteRecord: a record of that name exists and was not made by the mesh
-    for this tenant; it stays as it is. Metadata: `name`, `type`, `provider`, `owner` (`another_tenant`, or `unknown`).
-    Choose another name, or remove that record by hand if it is yours.
+    """ALREADY_EXISTS: a record of that name exists and was not made by the mesh for this tenant; it stays as it is.
+    Metadata: `name`, `type`, `provider`, `owner` (`another_tenant`, or `unknown`). Choose another name, or remove that
+    record by hand if it is yours.
     """
     ERROR_REASON_RECORD_CONFLICT: _ErrorReason.ValueType  # 3
     """FAILED_PRECONDITION: the name already carries a record that cannot stand beside this one, such as a CNAME beside any
@@ -80,9 +80,9 @@ ERROR_REASON_RECORD_NOT_FOUND: ErrorReason.ValueType  # 1
 tenant's records to see what there is.
 """
 ERROR_REASON_RECORD_NOT_OWNED: ErrorReason.ValueType  # 2
-"""ALREADY_EXISTS, or FAILED_PRECONDITION on DeleteRecord: a record of that name exists and was not made by the mesh
-for this tenant; it stays as it is. Metadata: `name`, `type`, `provider`, `owner` (`another_tenant`, or `unknown`).
-Choose another name, or remove that record by hand if it is yours.
+"""ALREADY_EXISTS: a record of that name exists and was not made by the mesh for this tenant; it stays as it is.
+Metadata: `name`, `type`, `provider`, `owner` (`another_tenant`, or `unknown`). Choose another name, or remove that
+record by hand if it is yours.
 """
 ERROR_REASON_RECORD_CONFLICT: ErrorReason.ValueType  # 3
 """FAILED_PRECONDITION: the name already carries a record that cannot stand beside this one, such as a CNAME beside any
