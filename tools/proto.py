@@ -21,8 +21,9 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-import contract_rules
 from google.protobuf import descriptor_pb2
+
+import contract_rules
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTO = ROOT / "proto"

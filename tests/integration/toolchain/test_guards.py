@@ -1,4 +1,4 @@
-"""The checks can fail: each promise of `make check` is broken on a scratch copy, and the check that holds it turns red."""
+"""The checks can fail: each promise of `make check` is broken on a scratch copy, and its check turns red."""
 
 import os
 import shutil
