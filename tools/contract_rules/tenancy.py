@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from .reading import Contracts
 
 # The RPCs whose requests are about no tenant, each with the reason. Everything else carries tenant_id.
-WITHOUT_TENANT: dict[str, str] = {}
+WITHOUT_TENANT: dict[str, str] = {
+    "tenantmesh.identity.v1.IdentityService.ClaimCredential": "the claim token alone says whose it is",
+    "tenantmesh.identity.v1.IdentityService.ListShards": "shards belong to the operators",
+}
 
 
 def request_names_its_tenant(contracts: Contracts) -> Iterator[str]:
