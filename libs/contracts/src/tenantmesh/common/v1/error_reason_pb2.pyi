@@ -88,6 +88,16 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """RESOURCE_EXHAUSTED: the message is larger than the service accepts. Metadata: `method`, `limit_bytes`. Send less, or
     in pages.
     """
+    ERROR_REASON_DEPENDENCY_TIMED_OUT: _ErrorReason.ValueType  # 19
+    """DEADLINE_EXCEEDED: something the service depends on gave no answer in time, or a lock was not free in time.
+    Metadata: `dependency`. The effect may have happened: repeat the call with the same request_id.
+    """
+    ERROR_REASON_DEPENDENCY_EXHAUSTED: _ErrorReason.ValueType  # 20
+    """RESOURCE_EXHAUSTED: something the service depends on has no room left, such as connections, memory or disk.
+    Metadata: `dependency`. Send again later; operators see the cause in the log.
+    """
+    ERROR_REASON_CONCURRENT_CHANGE: _ErrorReason.ValueType  # 21
+    """ABORTED: this change met another one and gave way; nothing of it happened. Metadata: `dependency`. Send again."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons that every service may give, because the chassis gives them. On the wire `google.rpc.ErrorInfo.reason` is the
@@ -160,3 +170,13 @@ ERROR_REASON_MESSAGE_TOO_LARGE: ErrorReason.ValueType  # 18
 """RESOURCE_EXHAUSTED: the message is larger than the service accepts. Metadata: `method`, `limit_bytes`. Send less, or
 in pages.
 """
+ERROR_REASON_DEPENDENCY_TIMED_OUT: ErrorReason.ValueType  # 19
+"""DEADLINE_EXCEEDED: something the service depends on gave no answer in time, or a lock was not free in time.
+Metadata: `dependency`. The effect may have happened: repeat the call with the same request_id.
+"""
+ERROR_REASON_DEPENDENCY_EXHAUSTED: ErrorReason.ValueType  # 20
+"""RESOURCE_EXHAUSTED: something the service depends on has no room left, such as connections, memory or disk.
+Metadata: `dependency`. Send again later; operators see the cause in the log.
+"""
+ERROR_REASON_CONCURRENT_CHANGE: ErrorReason.ValueType  # 21
+"""ABORTED: this change met another one and gave way; nothing of it happened. Metadata: `dependency`. Send again."""
