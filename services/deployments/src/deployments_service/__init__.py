@@ -1,1 +1,1 @@
-"""The deployments process of tenantmesh."""
+"""Deployments of the product for tenants (Kubernetes, any CI/CD by webhook)."""

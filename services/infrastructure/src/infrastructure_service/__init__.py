@@ -1,1 +1,1 @@
-"""The infrastructure process of tenantmesh."""
+"""Infrastructure stacks of tenants (HCP Terraform, OpenTofu)."""

@@ -1,1 +1,1 @@
-"""The notifications process of tenantmesh."""
+"""Messages to people, delivered once, and never claimed when they were not."""

@@ -1,1 +1,1 @@
-"""The provisioning process of tenantmesh."""
+"""Starts, follows, cancels and explains the provisioning of tenants; Temporal is its store."""

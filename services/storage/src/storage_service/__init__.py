@@ -1,1 +1,1 @@
-"""The storage process of tenantmesh."""
+"""Buckets and database schemas of tenants, isolated by tier."""

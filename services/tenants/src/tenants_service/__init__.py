@@ -1,1 +1,1 @@
-"""The tenants process of tenantmesh."""
+"""The system of record: leads, tenants, plans, subscriptions, invitations, resources and events, in PostgreSQL."""

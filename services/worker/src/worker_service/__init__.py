@@ -1,1 +1,1 @@
-"""The worker process of tenantmesh."""
+"""Runs the workflows. Its activities do nothing but call the other services."""
