@@ -128,6 +128,26 @@ def test_nested_defaults_replace_the_declared_ones():
     assert describe(Dns)[0].default == "7104"
 
 
+def test_defaults_reach_through_two_levels():
+    @dataclass(frozen=True, slots=True)
+    class Ops:
+        host: str = setting("OPS_HOST", default="127.0.0.1", help="Host.")
+        port: int = setting("OPS_PORT", default=0, help="Port.")
+
+    @dataclass(frozen=True, slots=True)
+    class Server:
+        ops: Ops = nested(Ops, host="::1")
+
+    @dataclass(frozen=True, slots=True)
+    class Dns:
+        server: Server = nested(Server, ops={"port": 9104})
+
+    assert load(Dns, {}) == Dns()
+    assert (Dns().server.ops.port, Dns().server.ops.host) == (9104, "::1")
+    assert load(Dns, {"OPS_PORT": "7"}).server.ops.port == 7
+    assert [item.default for item in describe(Dns)] == ["::1", "9104"]
+
+
 def test_descriptions_list_what_a_person_must_know():
     described = {item.name: item for item in describe(Settings)}
     assert list(described)[-2:] == ["TLS_CERT_FILE", "TLS_KEY_FILE"]

@@ -54,9 +54,12 @@ def setting(
 
 
 def nested(kind: type, **defaults: Any) -> Any:
-    """Declare that a field is a settings dataclass of its own; `defaults` replace those its fields declare."""
+    """Declare that a field is a settings dataclass of its own.
+
+    `defaults` replace those its fields declare; for a field that is nested in turn, a mapping replaces those within.
+    """
     return dataclasses.field(
-        default_factory=lambda: kind(**defaults), kw_only=True, metadata={_KEY: Nested(kind, defaults)}
+        default_factory=lambda: _build(kind, defaults), kw_only=True, metadata={_KEY: Nested(kind, defaults)}
     )
 
 
@@ -67,6 +70,11 @@ def fields_of(kind: type) -> Iterator[tuple[dataclasses.Field[Any], Any, Declare
         declaration = field.metadata.get(_KEY)
         if declaration is not None:
             yield field, hints[field.name], declaration
+
+
+def defaults_within(field: dataclasses.Field[Any], nested: Nested, outer: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults that hold inside a nested field: its own, then those its parent was given for it."""
+    return {**nested.defaults, **outer.get(field.name, {})}
 
 
 def default_of(field: dataclasses.Field[Any], overrides: Mapping[str, Any]) -> Any:
@@ -82,7 +90,7 @@ def describe(kind: type, defaults: Mapping[str, Any] | None = None) -> tuple[Des
 def _describe(kind: type, defaults: Mapping[str, Any]) -> Iterator[Described]:
     for field, hint, declaration in fields_of(kind):
         if isinstance(declaration, Nested):
-            yield from _describe(declaration.kind, declaration.defaults)
+            yield from _describe(declaration.kind, defaults_within(field, declaration, defaults))
             continue
         default = default_of(field, defaults)
         required = default is dataclasses.MISSING
@@ -93,3 +101,12 @@ def _describe(kind: type, defaults: Mapping[str, Any]) -> Iterator[Described]:
             required=required,
             secret=without_none(hint) is Secret,
         )
+
+
+def _build(kind: type, defaults: Mapping[str, Any]) -> Any:
+    """An instance with these defaults and no environment."""
+    values = dict(defaults)
+    for field, _, declaration in fields_of(kind):
+        if isinstance(declaration, Nested):
+            values[field.name] = _build(declaration.kind, defaults_within(field, declaration, defaults))
+    return kind(**values)

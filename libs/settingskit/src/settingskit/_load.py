@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from settingskit._declare import Declared, Nested, default_of, fields_of
+from settingskit._declare import Declared, Nested, default_of, defaults_within, fields_of
 from settingskit._values import parse, show
 
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class _Reader:
         values = {}
         for field, hint, declaration in fields_of(kind):
             if isinstance(declaration, Nested):
-                values[field.name] = self.read(declaration.kind, declaration.defaults)
+                values[field.name] = self.read(declaration.kind, defaults_within(field, declaration, defaults))
             else:
                 values[field.name] = self._value(declaration, hint, default_of(field, defaults))
         if len(self.problems) > before:
