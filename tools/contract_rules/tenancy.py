@@ -13,6 +13,7 @@ WITHOUT_TENANT: dict[str, str] = {
     "tenantmesh.storage.v1.BucketService.ClaimCredentials": "the claim token alone says whose it is",
     "tenantmesh.storage.v1.SchemaService.ClaimSchemaPassword": "the claim token alone says whose it is",
     "tenantmesh.storage.v1.SchemaService.ListDatabaseServers": "servers belong to the operators",
+    "tenantmesh.provisioning.v1.ProvisioningService.GetHealth": "health is the mesh's, not a tenant's",
 }
 
 

@@ -225,11 +225,54 @@ class DeploymentFailure(message.Message):
 
     DESCRIPTOR: descriptor.Descriptor
 
+    class _Reason:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[DeploymentFailure._Reason.ValueType], builtins.type):
+        DESCRIPTOR: descriptor.EnumDescriptor
+        REASON_UNSPECIFIED: DeploymentFailure._Reason.ValueType  # 0
+        """Not known."""
+        REASON_VERSION_NOT_FOUND: DeploymentFailure._Reason.ValueType  # 1
+        """There is no image or pipeline for the version."""
+        REASON_REFERENCE_NOT_FOUND: DeploymentFailure._Reason.ValueType  # 2
+        """A reference of the configuration leads nowhere."""
+        REASON_QUOTA_EXCEEDED: DeploymentFailure._Reason.ValueType  # 3
+        """The provider has no room for it."""
+        REASON_CRASHED: DeploymentFailure._Reason.ValueType  # 4
+        """The application started and ended again."""
+        REASON_NOT_READY_IN_TIME: DeploymentFailure._Reason.ValueType  # 5
+        """The application was not ready in the time the provider allows."""
+        REASON_PIPELINE_FAILED: DeploymentFailure._Reason.ValueType  # 6
+        """The pipeline failed before it reached the application."""
+        REASON_PROVIDER_FAILED: DeploymentFailure._Reason.ValueType  # 7
+        """The provider failed on its own side."""
+
+    class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
+        """What can go wrong in a rollout."""
+
+    REASON_UNSPECIFIED: DeploymentFailure.Reason.ValueType  # 0
+    """Not known."""
+    REASON_VERSION_NOT_FOUND: DeploymentFailure.Reason.ValueType  # 1
+    """There is no image or pipeline for the version."""
+    REASON_REFERENCE_NOT_FOUND: DeploymentFailure.Reason.ValueType  # 2
+    """A reference of the configuration leads nowhere."""
+    REASON_QUOTA_EXCEEDED: DeploymentFailure.Reason.ValueType  # 3
+    """The provider has no room for it."""
+    REASON_CRASHED: DeploymentFailure.Reason.ValueType  # 4
+    """The application started and ended again."""
+    REASON_NOT_READY_IN_TIME: DeploymentFailure.Reason.ValueType  # 5
+    """The application was not ready in the time the provider allows."""
+    REASON_PIPELINE_FAILED: DeploymentFailure.Reason.ValueType  # 6
+    """The pipeline failed before it reached the application."""
+    REASON_PROVIDER_FAILED: DeploymentFailure.Reason.ValueType  # 7
+    """The provider failed on its own side."""
+
     REASON_FIELD_NUMBER: builtins.int
     MESSAGE_FIELD_NUMBER: builtins.int
     RETRYABLE_FIELD_NUMBER: builtins.int
-    reason: builtins.str
-    """A name for programs, such as `IMAGE_NOT_FOUND` or `NOT_READY_IN_TIME`."""
+    reason: DeploymentFailure.Reason.ValueType
+    """What went wrong."""
     message: builtins.str
     """One sentence for a person, without secrets and without the vendor's own text, which stands in the log."""
     retryable: builtins.bool
@@ -237,7 +280,7 @@ class DeploymentFailure(message.Message):
     def __init__(
         self,
         *,
-        reason: builtins.str = ...,
+        reason: DeploymentFailure.Reason.ValueType = ...,
         message: builtins.str = ...,
         retryable: builtins.bool = ...,
     ) -> None: ...

@@ -58,7 +58,7 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """
     ERROR_REASON_TEMPLATE_INVALID: _ErrorReason.ValueType  # 9
     """INVALID_ARGUMENT: the template does not accept these variables, or cannot be planned. Metadata: `template`, `variable`
-    (where one is at fault). Correct the variables, or the template. Also the reason of a failed run.
+    (where one is at fault). Correct the variables, or the template.
     """
     ERROR_REASON_CAPABILITY_MISSING: _ErrorReason.ValueType  # 10
     """FAILED_PRECONDITION: the provider cannot do what was asked, such as holding a run for approval. Metadata: `provider`,
@@ -66,7 +66,7 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """
     ERROR_REASON_PROVIDER_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 11
     """RESOURCE_EXHAUSTED: the provider has no room for another stack or run. Metadata: `provider`, `quota`. An operator must
-    raise it. Also the reason of a failed run.
+    raise it.
     """
     ERROR_REASON_PROVIDER_RATE_LIMITED: _ErrorReason.ValueType  # 12
     """RESOURCE_EXHAUSTED: the provider's rate limit is reached. Metadata: `provider`. RetryInfo says when to come back."""
@@ -80,7 +80,7 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
-    """Why a call to the infrastructure service was refused, or a run failed. On the wire `google.rpc.ErrorInfo.reason` is the
+    """Why a call to the infrastructure service was refused. On the wire `google.rpc.ErrorInfo.reason` is the
     name without the prefix `ERROR_REASON_`, and the domain is `infrastructure.tenantmesh`.
     """
 
@@ -120,7 +120,7 @@ configure it.
 """
 ERROR_REASON_TEMPLATE_INVALID: ErrorReason.ValueType  # 9
 """INVALID_ARGUMENT: the template does not accept these variables, or cannot be planned. Metadata: `template`, `variable`
-(where one is at fault). Correct the variables, or the template. Also the reason of a failed run.
+(where one is at fault). Correct the variables, or the template.
 """
 ERROR_REASON_CAPABILITY_MISSING: ErrorReason.ValueType  # 10
 """FAILED_PRECONDITION: the provider cannot do what was asked, such as holding a run for approval. Metadata: `provider`,
@@ -128,7 +128,7 @@ ERROR_REASON_CAPABILITY_MISSING: ErrorReason.ValueType  # 10
 """
 ERROR_REASON_PROVIDER_QUOTA_EXCEEDED: ErrorReason.ValueType  # 11
 """RESOURCE_EXHAUSTED: the provider has no room for another stack or run. Metadata: `provider`, `quota`. An operator must
-raise it. Also the reason of a failed run.
+raise it.
 """
 ERROR_REASON_PROVIDER_RATE_LIMITED: ErrorReason.ValueType  # 12
 """RESOURCE_EXHAUSTED: the provider's rate limit is reached. Metadata: `provider`. RetryInfo says when to come back."""

@@ -219,12 +219,51 @@ class RunFailure(message.Message):
 
     DESCRIPTOR: descriptor.Descriptor
 
+    class _Reason:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[RunFailure._Reason.ValueType], builtins.type):
+        DESCRIPTOR: descriptor.EnumDescriptor
+        REASON_UNSPECIFIED: RunFailure._Reason.ValueType  # 0
+        """Not known."""
+        REASON_TEMPLATE_INVALID: RunFailure._Reason.ValueType  # 1
+        """The template cannot be planned with these variables."""
+        REASON_QUOTA_EXCEEDED: RunFailure._Reason.ValueType  # 2
+        """The cloud has no room for what the template asks for."""
+        REASON_RESOURCE_CONFLICT: RunFailure._Reason.ValueType  # 3
+        """Something the template makes exists already, outside the stack."""
+        REASON_CREDENTIALS_REFUSED: RunFailure._Reason.ValueType  # 4
+        """The cloud refused the credentials that the template uses."""
+        REASON_TIMED_OUT: RunFailure._Reason.ValueType  # 5
+        """It did not end in the time the provider allows."""
+        REASON_PROVIDER_FAILED: RunFailure._Reason.ValueType  # 6
+        """The provider or the cloud failed on its own side."""
+
+    class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
+        """What can go wrong in a run."""
+
+    REASON_UNSPECIFIED: RunFailure.Reason.ValueType  # 0
+    """Not known."""
+    REASON_TEMPLATE_INVALID: RunFailure.Reason.ValueType  # 1
+    """The template cannot be planned with these variables."""
+    REASON_QUOTA_EXCEEDED: RunFailure.Reason.ValueType  # 2
+    """The cloud has no room for what the template asks for."""
+    REASON_RESOURCE_CONFLICT: RunFailure.Reason.ValueType  # 3
+    """Something the template makes exists already, outside the stack."""
+    REASON_CREDENTIALS_REFUSED: RunFailure.Reason.ValueType  # 4
+    """The cloud refused the credentials that the template uses."""
+    REASON_TIMED_OUT: RunFailure.Reason.ValueType  # 5
+    """It did not end in the time the provider allows."""
+    REASON_PROVIDER_FAILED: RunFailure.Reason.ValueType  # 6
+    """The provider or the cloud failed on its own side."""
+
     REASON_FIELD_NUMBER: builtins.int
     MESSAGE_FIELD_NUMBER: builtins.int
     RESOURCE_FIELD_NUMBER: builtins.int
     RETRYABLE_FIELD_NUMBER: builtins.int
-    reason: builtins.str
-    """A name for programs, such as `PROVIDER_QUOTA_EXCEEDED` or `TEMPLATE_INVALID`."""
+    reason: RunFailure.Reason.ValueType
+    """What went wrong."""
     message: builtins.str
     """One sentence for a person, without secrets and without the vendor's own text, which stands in the log."""
     resource: builtins.str
@@ -234,7 +273,7 @@ class RunFailure(message.Message):
     def __init__(
         self,
         *,
-        reason: builtins.str = ...,
+        reason: RunFailure.Reason.ValueType = ...,
         message: builtins.str = ...,
         resource: builtins.str = ...,
         retryable: builtins.bool = ...,
