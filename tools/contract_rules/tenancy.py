@@ -10,6 +10,9 @@ from .reading import Contracts
 WITHOUT_TENANT: dict[str, str] = {
     "tenantmesh.identity.v1.IdentityService.ClaimCredential": "the claim token alone says whose it is",
     "tenantmesh.identity.v1.IdentityService.ListShards": "shards belong to the operators",
+    "tenantmesh.notifications.v1.NotificationService.GetTemplate": "templates belong to the operators",
+    "tenantmesh.notifications.v1.NotificationService.ListTemplates": "templates belong to the operators",
+    "tenantmesh.notifications.v1.NotificationService.Unsubscribe": "the token alone says whose it is",
     "tenantmesh.storage.v1.BucketService.ClaimCredentials": "the claim token alone says whose it is",
     "tenantmesh.storage.v1.SchemaService.ClaimSchemaPassword": "the claim token alone says whose it is",
     "tenantmesh.storage.v1.SchemaService.ListDatabaseServers": "servers belong to the operators",
