@@ -11,6 +11,7 @@ from tenantmesh.provisioning.v1 import (
 )
 
 TENANT = "01890a5d-ac96-774b-bcce-b302099a8057"
+PLAN = "5b1c1a3e-4c55-4a63-9f0e-2f4b8f3a7c10"
 OPERATION = f"provision-tenant-{TENANT}"
 
 
@@ -26,11 +27,11 @@ def test_provisioning_takes_a_subscription_as_other_systems_write_it():
     body = {
         "id": "8d3c2f6a-0e0c-4bb5-8a3e-0f6f6d1f2b11",
         "subscriberId": TENANT,
-        "planId": "enterprise-yearly",
+        "planId": PLAN,
         "startDate": "2025-01-01T00:00:00Z",
         "endDate": "2026-01-01T00:00:00Z",
         "status": 1,
-        "plan": {"id": "enterprise-yearly", "name": "Enterprise Plan", "tier": "enterprise"},
+        "plan": {"id": PLAN, "name": "Enterprise Plan", "tier": "enterprise"},
     }
     subscription = json_format.ParseDict(body, subscription_pb2.Subscription())
     assert broken_rules(tenant_requests_pb2.ProvisionTenantRequest(tenant_id=TENANT, subscription=subscription)) == []

@@ -30,7 +30,7 @@ from tenantmesh.provisioning.v1 import outcome_pb2 as tenantmesh_dot_provisionin
 from tenantmesh.provisioning.v1 import tenant_environment_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_tenant__environment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,tenantmesh/provisioning/v1/change_tier.proto\x12\x1atenantmesh.provisioning.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1ftenantmesh/common/v1/tier.proto\x1a/tenantmesh/provisioning/v1/operation_plan.proto\x1a\'tenantmesh/provisioning/v1/origin.proto\x1a(tenantmesh/provisioning/v1/outcome.proto\x1a\x33tenantmesh/provisioning/v1/tenant_environment.proto\"\xae\x02\n\x0f\x43hangeTierInput\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\x06origin\x18\x02 \x01(\x0b\x32\".tenantmesh.provisioning.v1.Origin\x12;\n\x0btarget_tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12 \n\x0fsubscription_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x18\n\x10require_approval\x18\x05 \x01(\x08\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\x12:\n\nresumption\x18\x07 \x01(\x0b\x32&.tenantmesh.provisioning.v1.Resumption\"\xd3\x02\n\x10\x43hangeTierResult\x12\x34\n\x07outcome\x18\x01 \x01(\x0b\x32#.tenantmesh.provisioning.v1.Outcome\x12\x1b\n\ttenant_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\rprevious_tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x32\n\x04tier\x18\x04 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x42\n\x0b\x65nvironment\x18\x05 \x01(\x0b\x32-.tenantmesh.provisioning.v1.TenantEnvironment\x12\x37\n\x04plan\x18\x06 \x01(\x0b\x32).tenantmesh.provisioning.v1.OperationPlanb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,tenantmesh/provisioning/v1/change_tier.proto\x12\x1atenantmesh.provisioning.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1ftenantmesh/common/v1/tier.proto\x1a/tenantmesh/provisioning/v1/operation_plan.proto\x1a\'tenantmesh/provisioning/v1/origin.proto\x1a(tenantmesh/provisioning/v1/outcome.proto\x1a\x33tenantmesh/provisioning/v1/tenant_environment.proto\"\xb2\x02\n\x0f\x43hangeTierInput\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\x06origin\x18\x02 \x01(\x0b\x32\".tenantmesh.provisioning.v1.Origin\x12;\n\x0btarget_tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12$\n\x0fsubscription_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x18\n\x10require_approval\x18\x05 \x01(\x08\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\x12:\n\nresumption\x18\x07 \x01(\x0b\x32&.tenantmesh.provisioning.v1.Resumption\"\xd3\x02\n\x10\x43hangeTierResult\x12\x34\n\x07outcome\x18\x01 \x01(\x0b\x32#.tenantmesh.provisioning.v1.Outcome\x12\x1b\n\ttenant_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\rprevious_tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x32\n\x04tier\x18\x04 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x42\n\x0b\x65nvironment\x18\x05 \x01(\x0b\x32-.tenantmesh.provisioning.v1.TenantEnvironment\x12\x37\n\x04plan\x18\x06 \x01(\x0b\x32).tenantmesh.provisioning.v1.OperationPlanb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,7 +42,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHANGETIERINPUT'].fields_by_name['target_tier']._loaded_options = None
   _globals['_CHANGETIERINPUT'].fields_by_name['target_tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_CHANGETIERINPUT'].fields_by_name['subscription_id']._loaded_options = None
-  _globals['_CHANGETIERINPUT'].fields_by_name['subscription_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_CHANGETIERINPUT'].fields_by_name['subscription_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_CHANGETIERRESULT'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_CHANGETIERRESULT'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_CHANGETIERRESULT'].fields_by_name['previous_tier']._loaded_options = None
@@ -50,7 +50,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHANGETIERRESULT'].fields_by_name['tier']._loaded_options = None
   _globals['_CHANGETIERRESULT'].fields_by_name['tier']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_CHANGETIERINPUT']._serialized_start=324
-  _globals['_CHANGETIERINPUT']._serialized_end=626
-  _globals['_CHANGETIERRESULT']._serialized_start=629
-  _globals['_CHANGETIERRESULT']._serialized_end=968
+  _globals['_CHANGETIERINPUT']._serialized_end=630
+  _globals['_CHANGETIERRESULT']._serialized_start=633
+  _globals['_CHANGETIERRESULT']._serialized_end=972
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-tenantmesh/provisioning/v1/subscription.proto\x12\x1atenantmesh.provisioning.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd9\x02\n\x0cSubscription\x12\x13\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\"\n\rsubscriber_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x18\n\x07plan_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x39\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartDate\x12\x35\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndDate\x12H\n\x06status\x18\x06 \x01(\x0e\x32..tenantmesh.provisioning.v1.SubscriptionStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12:\n\x04plan\x18\x07 \x01(\x0b\x32,.tenantmesh.provisioning.v1.SubscriptionPlan\"V\n\x10SubscriptionPlan\x12\x13\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x15\n\x04tier\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@*\xe0\x01\n\x12SubscriptionStatus\x12#\n\x1fSUBSCRIPTION_STATUS_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSUBSCRIPTION_STATUS_ACTIVE\x10\x01\x12 \n\x1cSUBSCRIPTION_STATUS_INACTIVE\x10\x02\x12!\n\x1dSUBSCRIPTION_STATUS_CANCELLED\x10\x03\x12\x1f\n\x1bSUBSCRIPTION_STATUS_EXPIRED\x10\x04\x12\x1f\n\x1bSUBSCRIPTION_STATUS_PENDING\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-tenantmesh/provisioning/v1/subscription.proto\x12\x1atenantmesh.provisioning.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe1\x02\n\x0cSubscription\x12\x17\n\x02id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\"\n\rsubscriber_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x07plan_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x39\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartDate\x12\x35\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndDate\x12H\n\x06status\x18\x06 \x01(\x0e\x32..tenantmesh.provisioning.v1.SubscriptionStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12:\n\x04plan\x18\x07 \x01(\x0b\x32,.tenantmesh.provisioning.v1.SubscriptionPlan\"Z\n\x10SubscriptionPlan\x12\x17\n\x02id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x15\n\x04tier\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@*\xe0\x01\n\x12SubscriptionStatus\x12#\n\x1fSUBSCRIPTION_STATUS_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSUBSCRIPTION_STATUS_ACTIVE\x10\x01\x12 \n\x1cSUBSCRIPTION_STATUS_INACTIVE\x10\x02\x12!\n\x1dSUBSCRIPTION_STATUS_CANCELLED\x10\x03\x12\x1f\n\x1bSUBSCRIPTION_STATUS_EXPIRED\x10\x04\x12\x1f\n\x1bSUBSCRIPTION_STATUS_PENDING\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,23 +34,23 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tenantmesh.provisioning.v1.
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SUBSCRIPTION'].fields_by_name['id']._loaded_options = None
-  _globals['_SUBSCRIPTION'].fields_by_name['id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_SUBSCRIPTION'].fields_by_name['id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_SUBSCRIPTION'].fields_by_name['subscriber_id']._loaded_options = None
   _globals['_SUBSCRIPTION'].fields_by_name['subscriber_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_SUBSCRIPTION'].fields_by_name['plan_id']._loaded_options = None
-  _globals['_SUBSCRIPTION'].fields_by_name['plan_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_SUBSCRIPTION'].fields_by_name['plan_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_SUBSCRIPTION'].fields_by_name['status']._loaded_options = None
   _globals['_SUBSCRIPTION'].fields_by_name['status']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_SUBSCRIPTIONPLAN'].fields_by_name['id']._loaded_options = None
-  _globals['_SUBSCRIPTIONPLAN'].fields_by_name['id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_SUBSCRIPTIONPLAN'].fields_by_name['id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_SUBSCRIPTIONPLAN'].fields_by_name['name']._loaded_options = None
   _globals['_SUBSCRIPTIONPLAN'].fields_by_name['name']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_SUBSCRIPTIONPLAN'].fields_by_name['tier']._loaded_options = None
   _globals['_SUBSCRIPTIONPLAN'].fields_by_name['tier']._serialized_options = b'\272H\004r\002\030@'
-  _globals['_SUBSCRIPTIONSTATUS']._serialized_start=576
-  _globals['_SUBSCRIPTIONSTATUS']._serialized_end=800
+  _globals['_SUBSCRIPTIONSTATUS']._serialized_start=588
+  _globals['_SUBSCRIPTIONSTATUS']._serialized_end=812
   _globals['_SUBSCRIPTION']._serialized_start=140
-  _globals['_SUBSCRIPTION']._serialized_end=485
-  _globals['_SUBSCRIPTIONPLAN']._serialized_start=487
-  _globals['_SUBSCRIPTIONPLAN']._serialized_end=573
+  _globals['_SUBSCRIPTION']._serialized_end=493
+  _globals['_SUBSCRIPTIONPLAN']._serialized_start=495
+  _globals['_SUBSCRIPTIONPLAN']._serialized_end=585
 # @@protoc_insertion_point(module_scope)
