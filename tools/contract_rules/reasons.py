@@ -13,7 +13,7 @@ CODES = (
     "CANCELLED|UNKNOWN|INVALID_ARGUMENT|DEADLINE_EXCEEDED|NOT_FOUND|ALREADY_EXISTS|PERMISSION_DENIED|UNAUTHENTICATED|"
     "RESOURCE_EXHAUSTED|FAILED_PRECONDITION|ABORTED|OUT_OF_RANGE|UNIMPLEMENTED|INTERNAL|UNAVAILABLE|DATA_LOSS"
 )
-DOCUMENTED = re.compile(rf"(?:{CODES}): .+ Metadata: (?:none|`[a-z_]+`[^.]*)\. \S.+")
+DOCUMENTED = re.compile(rf"(?:{CODES})(?:, or (?:{CODES}) [^:]+)?: .+ Metadata: (?:none|`[a-z_]+`[^.]*)\. \S.+")
 REASONS = re.compile(r"Reasons: (none|[A-Z][A-Z0-9_]+(?:, [A-Z][A-Z0-9_]+)*)\.$")
 REASON_PREFIX = "ERROR_REASON_"
 
