@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-tenantmesh/notifications/v1/suppression.proto\x12\x1btenantmesh.notifications.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc3\x02\n\x0bSuppression\x12 \n\x0esuppression_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\ttenant_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x17\n\x05\x65mail\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc0\x02\x12\x46\n\x05scope\x18\x04 \x01(\x0e\x32-.tenantmesh.notifications.v1.SuppressionScopeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x46\n\x05\x63\x61use\x18\x05 \x01(\x0e\x32-.tenantmesh.notifications.v1.SuppressionCauseB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x06\x64\x65tail\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa6\x02\n\x15\x41\x64\x64SuppressionRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x41\n\x05\x65mail\x18\x02 \x01(\tB2\xbaH/r-\x10\x03\x18\xc0\x02\x32&^[^\\x00-\\x1f\\x7f]+@[^\\x00-\\x20\\x7f@]+$\x12H\n\x05scope\x18\x03 \x01(\x0e\x32-.tenantmesh.notifications.v1.SuppressionScopeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x46\n\x05\x63\x61use\x18\x04 \x01(\x0e\x32-.tenantmesh.notifications.v1.SuppressionCauseB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x06\x64\x65tail\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"h\n\x16\x41\x64\x64SuppressionResponse\x12=\n\x0bsuppression\x18\x01 \x01(\x0b\x32(.tenantmesh.notifications.v1.Suppression\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\xba\x01\n\x17ListSuppressionsRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x42\n\x05\x65mail\x18\x02 \x01(\tB3\xbaH0r.\x18\xc0\x02\x32)^([^\\x00-\\x1f\\x7f]+@[^\\x00-\\x20\\x7f@]+)?$\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\x88\x01\n\x18ListSuppressionsResponse\x12I\n\x0csuppressions\x18\x01 \x03(\x0b\x32(.tenantmesh.notifications.v1.SuppressionB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\\\n\x18RemoveSuppressionRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12 \n\x0esuppression_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\",\n\x19RemoveSuppressionResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08\"Q\n\x12UnsubscribeRequest\x12;\n\x11unsubscribe_token\x18\x01 \x01(\tB \x80\x01\x01\xbaH\x1ar\x18\x10+\x18\x80\x04\x32\x11^[A-Za-z0-9_.-]+$\"&\n\x13UnsubscribeResponse\x12\x0f\n\x07\x63reated\x18\x01 \x01(\x08*w\n\x10SuppressionScope\x12!\n\x1dSUPPRESSION_SCOPE_UNSPECIFIED\x10\x00\x12 \n\x1cSUPPRESSION_SCOPE_EVERYTHING\x10\x01\x12\x1e\n\x1aSUPPRESSION_SCOPE_OPTIONAL\x10\x02*\xb8\x01\n\x10SuppressionCause\x12!\n\x1dSUPPRESSION_CAUSE_UNSPECIFIED\x10\x00\x12\x1c\n\x18SUPPRESSION_CAUSE_MANUAL\x10\x01\x12\"\n\x1eSUPPRESSION_CAUSE_UNSUBSCRIBED\x10\x02\x12\x1d\n\x19SUPPRESSION_CAUSE_BOUNCED\x10\x03\x12 \n\x1cSUPPRESSION_CAUSE_COMPLAINED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-tenantmesh/notifications/v1/suppression.proto\x12\x1btenantmesh.notifications.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc3\x02\n\x0bSuppression\x12 \n\x0esuppression_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\ttenant_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x17\n\x05\x65mail\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc0\x02\x12\x46\n\x05scope\x18\x04 \x01(\x0e\x32-.tenantmesh.notifications.v1.SuppressionScopeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x46\n\x05\x63\x61use\x18\x05 \x01(\x0e\x32-.tenantmesh.notifications.v1.SuppressionCauseB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x06\x64\x65tail\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa6\x02\n\x15\x41\x64\x64SuppressionRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x41\n\x05\x65mail\x18\x02 \x01(\tB2\xbaH/r-\x10\x03\x18\xc0\x02\x32&^[^\\x00-\\x1f\\x7f]+@[^\\x00-\\x20\\x7f@]+$\x12H\n\x05scope\x18\x03 \x01(\x0e\x32-.tenantmesh.notifications.v1.SuppressionScopeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x46\n\x05\x63\x61use\x18\x04 \x01(\x0e\x32-.tenantmesh.notifications.v1.SuppressionCauseB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x06\x64\x65tail\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"h\n\x16\x41\x64\x64SuppressionResponse\x12=\n\x0bsuppression\x18\x01 \x01(\x0b\x32(.tenantmesh.notifications.v1.Suppression\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\xba\x01\n\x17ListSuppressionsRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x42\n\x05\x65mail\x18\x02 \x01(\tB3\xbaH0r.\x18\xc0\x02\x32)^([^\\x00-\\x1f\\x7f]+@[^\\x00-\\x20\\x7f@]+)?$\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\x88\x01\n\x18ListSuppressionsResponse\x12I\n\x0csuppressions\x18\x01 \x03(\x0b\x32(.tenantmesh.notifications.v1.SuppressionB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\\\n\x18RemoveSuppressionRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12 \n\x0esuppression_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\",\n\x19RemoveSuppressionResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08\"\xc0\x01\n\x12UnsubscribeRequest\x12;\n\x11unsubscribe_token\x18\x01 \x01(\tB \x80\x01\x01\xbaH\x1ar\x18\x10+\x18\x80\x04\x32\x11^[A-Za-z0-9_.-]+$\x12m\n\x04\x66orm\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBodyBI\xbaHF\xba\x01\x43\n\tform.size\x12\x1cmust hold at most 4096 bytes\x1a\x18this.data.size() <= 4096\"&\n\x13UnsubscribeResponse\x12\x0f\n\x07\x63reated\x18\x01 \x01(\x08*w\n\x10SuppressionScope\x12!\n\x1dSUPPRESSION_SCOPE_UNSPECIFIED\x10\x00\x12 \n\x1cSUPPRESSION_SCOPE_EVERYTHING\x10\x01\x12\x1e\n\x1aSUPPRESSION_SCOPE_OPTIONAL\x10\x02*\xb8\x01\n\x10SuppressionCause\x12!\n\x1dSUPPRESSION_CAUSE_UNSPECIFIED\x10\x00\x12\x1c\n\x18SUPPRESSION_CAUSE_MANUAL\x10\x01\x12\"\n\x1eSUPPRESSION_CAUSE_UNSUBSCRIBED\x10\x02\x12\x1d\n\x19SUPPRESSION_CAUSE_BOUNCED\x10\x03\x12 \n\x1cSUPPRESSION_CAUSE_COMPLAINED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -73,26 +74,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REMOVESUPPRESSIONREQUEST'].fields_by_name['suppression_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_UNSUBSCRIBEREQUEST'].fields_by_name['unsubscribe_token']._loaded_options = None
   _globals['_UNSUBSCRIBEREQUEST'].fields_by_name['unsubscribe_token']._serialized_options = b'\200\001\001\272H\032r\030\020+\030\200\0042\021^[A-Za-z0-9_.-]+$'
-  _globals['_SUPPRESSIONSCOPE']._serialized_start=1460
-  _globals['_SUPPRESSIONSCOPE']._serialized_end=1579
-  _globals['_SUPPRESSIONCAUSE']._serialized_start=1582
-  _globals['_SUPPRESSIONCAUSE']._serialized_end=1766
-  _globals['_SUPPRESSION']._serialized_start=141
-  _globals['_SUPPRESSION']._serialized_end=464
-  _globals['_ADDSUPPRESSIONREQUEST']._serialized_start=467
-  _globals['_ADDSUPPRESSIONREQUEST']._serialized_end=761
-  _globals['_ADDSUPPRESSIONRESPONSE']._serialized_start=763
-  _globals['_ADDSUPPRESSIONRESPONSE']._serialized_end=867
-  _globals['_LISTSUPPRESSIONSREQUEST']._serialized_start=870
-  _globals['_LISTSUPPRESSIONSREQUEST']._serialized_end=1056
-  _globals['_LISTSUPPRESSIONSRESPONSE']._serialized_start=1059
-  _globals['_LISTSUPPRESSIONSRESPONSE']._serialized_end=1195
-  _globals['_REMOVESUPPRESSIONREQUEST']._serialized_start=1197
-  _globals['_REMOVESUPPRESSIONREQUEST']._serialized_end=1289
-  _globals['_REMOVESUPPRESSIONRESPONSE']._serialized_start=1291
-  _globals['_REMOVESUPPRESSIONRESPONSE']._serialized_end=1335
-  _globals['_UNSUBSCRIBEREQUEST']._serialized_start=1337
-  _globals['_UNSUBSCRIBEREQUEST']._serialized_end=1418
-  _globals['_UNSUBSCRIBERESPONSE']._serialized_start=1420
-  _globals['_UNSUBSCRIBERESPONSE']._serialized_end=1458
+  _globals['_UNSUBSCRIBEREQUEST'].fields_by_name['form']._loaded_options = None
+  _globals['_UNSUBSCRIBEREQUEST'].fields_by_name['form']._serialized_options = b'\272HF\272\001C\n\tform.size\022\034must hold at most 4096 bytes\032\030this.data.size() <= 4096'
+  _globals['_SUPPRESSIONSCOPE']._serialized_start=1599
+  _globals['_SUPPRESSIONSCOPE']._serialized_end=1718
+  _globals['_SUPPRESSIONCAUSE']._serialized_start=1721
+  _globals['_SUPPRESSIONCAUSE']._serialized_end=1905
+  _globals['_SUPPRESSION']._serialized_start=168
+  _globals['_SUPPRESSION']._serialized_end=491
+  _globals['_ADDSUPPRESSIONREQUEST']._serialized_start=494
+  _globals['_ADDSUPPRESSIONREQUEST']._serialized_end=788
+  _globals['_ADDSUPPRESSIONRESPONSE']._serialized_start=790
+  _globals['_ADDSUPPRESSIONRESPONSE']._serialized_end=894
+  _globals['_LISTSUPPRESSIONSREQUEST']._serialized_start=897
+  _globals['_LISTSUPPRESSIONSREQUEST']._serialized_end=1083
+  _globals['_LISTSUPPRESSIONSRESPONSE']._serialized_start=1086
+  _globals['_LISTSUPPRESSIONSRESPONSE']._serialized_end=1222
+  _globals['_REMOVESUPPRESSIONREQUEST']._serialized_start=1224
+  _globals['_REMOVESUPPRESSIONREQUEST']._serialized_end=1316
+  _globals['_REMOVESUPPRESSIONRESPONSE']._serialized_start=1318
+  _globals['_REMOVESUPPRESSIONRESPONSE']._serialized_end=1362
+  _globals['_UNSUBSCRIBEREQUEST']._serialized_start=1365
+  _globals['_UNSUBSCRIBEREQUEST']._serialized_end=1557
+  _globals['_UNSUBSCRIBERESPONSE']._serialized_start=1559
+  _globals['_UNSUBSCRIBERESPONSE']._serialized_end=1597
 # @@protoc_insertion_point(module_scope)

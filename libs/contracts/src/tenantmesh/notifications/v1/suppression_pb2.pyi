@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as abc
+from google.api import httpbody_pb2 as httpbody_pb2
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
@@ -291,16 +292,22 @@ class UnsubscribeRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     UNSUBSCRIBE_TOKEN_FIELD_NUMBER: builtins.int
+    FORM_FIELD_NUMBER: builtins.int
     unsubscribe_token: builtins.str
     """A secret of that message: it stands for one address and one tenant, and allows this one thing. It does not expire."""
+    @builtins.property
+    def form(self) -> httpbody_pb2.HttpBody:
+        """What a mail program sends along, at most 4 KiB. It is taken as it comes, since it is no JSON, and nobody reads it."""
+
     def __init__(
         self,
         *,
         unsubscribe_token: builtins.str = ...,
+        form: httpbody_pb2.HttpBody | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["form", b"form"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["unsubscribe_token", b"unsubscribe_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["form", b"form", "unsubscribe_token", b"unsubscribe_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
