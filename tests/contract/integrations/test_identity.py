@@ -65,6 +65,7 @@ def test_a_whole_request_passes(method, whole, broken):
     [
         ("EnsureOrganization", {"tenant_id": "acme"}, ("tenant_id", "string.uuid")),
         ("EnsureOrganization", {"tenant_key": "Acme"}, ("tenant_key", "string.pattern")),
+        ("EnsureOrganization", {"tenant_key": "acme-"}, ("tenant_key", "string.pattern")),
         ("EnsureOrganization", {"tier": 0}, ("tier", "enum.not_in")),
         ("EnsureOrganization", {"domains": ["acme.example"] * 2}, ("domains", "repeated.unique")),
         ("EnsureOrganization", {"domains": ["acme example"]}, ("domains", "string.hostname")),

@@ -29,7 +29,7 @@ from tenantmesh.common.v1 import ownership_pb2 as tenantmesh_dot_common_dot_v1_d
 from tenantmesh.common.v1 import tier_pb2 as tenantmesh_dot_common_dot_v1_dot_tier__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tenantmesh/identity/v1/client.proto\x12\x16tenantmesh.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$tenantmesh/common/v1/ownership.proto\x1a\x1ftenantmesh/common/v1/tier.proto\"\xcd\x04\n\x06\x43lient\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x1f\x12\x1b\n\tclient_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x1e\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12:\n\x04type\x18\x04 \x01(\x0e\x32\".tenantmesh.identity.v1.ClientTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12)\n\rredirect_uris\x18\x05 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\x90\x03\"\x07r\x05\x10\x01\x18\x80\x10\x12\'\n\x0bweb_origins\x18\x06 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\x90\x03\"\x07r\x05\x10\x01\x18\x80\x10\x12\x0f\n\x07\x65nabled\x18\x07 \x01(\x08\x12\x36\n\x12secret_create_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\x1bprevious_secret_expire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\townership\x18\n \x01(\x0b\x32\x1f.tenantmesh.common.v1.Ownership\x12\x19\n\x08provider\x18\x0b \x01(\tB\x07\xbaH\x04r\x02\x18 \x12$\n\x12provider_client_id\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfa\x03\n\x13\x45nsureClientRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12-\n\x04name\x18\x05 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{0,30}$\x12\x1e\n\x0c\x64isplay_name\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12:\n\x04type\x18\x07 \x01(\x0e\x32\".tenantmesh.identity.v1.ClientTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12%\n\x07\x64omains\x18\x08 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x10\xc8\x01\x18\x01\"\x07r\x05\x18\xfd\x01h\x01\x12+\n\rredirect_uris\x18\t \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x10\xc8\x01\x18\x01\"\x07r\x05\x10\x01\x18\x80\x10\x12)\n\x0bweb_origins\x18\n \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x10\xc8\x01\x18\x01\"\x07r\x05\x10\x01\x18\x80\x10\x12\x15\n\rvalidate_only\x18\x0b \x01(\x08\"\xa7\x01\n\x14\x45nsureClientResponse\x12.\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x1e.tenantmesh.identity.v1.Client\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\x12N\n\rcredential_id\x18\x03 \x01(\tB7\xbaH4r2\x18$2.^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$\"\xc9\x01\n\x10GetClientRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12-\n\x04name\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{0,30}$\"C\n\x11GetClientResponse\x12.\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x1e.tenantmesh.identity.v1.Client\"\xd6\x03\n\x12ListClientsRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x36\n\ntenant_key\x18\x02 \x01(\tB\"\xbaH\x1fr\x1d\x18\x1f\x32\x19^([a-z][a-z0-9-]{2,30})?$\x12\x32\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12=\n\x0coperation_id\x18\x04 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08:\xb7\x01\xbaH\xb3\x01\x1a\xb0\x01\n\x0ctenant.whole\x12?tenant_id, tenant_key and tier are given together or not at all\x1a_(this.tenant_id == \'\') == (this.tenant_key == \'\') && (this.tenant_id == \'\') == (this.tier == 0)\"t\n\x13ListClientsResponse\x12:\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x1e.tenantmesh.identity.v1.ClientB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xe8\x02\n\x19RotateClientSecretRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12\x1c\n\nrequest_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12-\n\x04name\x18\x06 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{0,30}$\x12:\n\x07overlap\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x04\x08\x80\xf5$2\x00\"\x9c\x01\n\x1aRotateClientSecretResponse\x12.\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x1e.tenantmesh.identity.v1.Client\x12N\n\rcredential_id\x18\x02 \x01(\tB7\xbaH4r2\x18$2.^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$\"\x8b\x02\n\x13\x44\x65leteClientRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12-\n\x04name\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{0,30}$\x12=\n\x0coperation_id\x18\x05 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\"\'\n\x14\x44\x65leteClientResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08*_\n\nClientType\x12\x1b\n\x17\x43LIENT_TYPE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43LIENT_TYPE_CONFIDENTIAL\x10\x01\x12\x16\n\x12\x43LIENT_TYPE_PUBLIC\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tenantmesh/identity/v1/client.proto\x12\x16tenantmesh.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$tenantmesh/common/v1/ownership.proto\x1a\x1ftenantmesh/common/v1/tier.proto\"\xcd\x04\n\x06\x43lient\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x1f\x12\x1b\n\tclient_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x1e\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12:\n\x04type\x18\x04 \x01(\x0e\x32\".tenantmesh.identity.v1.ClientTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12)\n\rredirect_uris\x18\x05 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\x90\x03\"\x07r\x05\x10\x01\x18\x80\x10\x12\'\n\x0bweb_origins\x18\x06 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\x90\x03\"\x07r\x05\x10\x01\x18\x80\x10\x12\x0f\n\x07\x65nabled\x18\x07 \x01(\x08\x12\x36\n\x12secret_create_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\x1bprevious_secret_expire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\townership\x18\n \x01(\x0b\x32\x1f.tenantmesh.common.v1.Ownership\x12\x19\n\x08provider\x18\x0b \x01(\tB\x07\xbaH\x04r\x02\x18 \x12$\n\x12provider_client_id\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x82\x04\n\x13\x45nsureClientRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12-\n\x04name\x18\x05 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{0,30}$\x12\x1e\n\x0c\x64isplay_name\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12:\n\x04type\x18\x07 \x01(\x0e\x32\".tenantmesh.identity.v1.ClientTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12%\n\x07\x64omains\x18\x08 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x10\xc8\x01\x18\x01\"\x07r\x05\x18\xfd\x01h\x01\x12+\n\rredirect_uris\x18\t \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x10\xc8\x01\x18\x01\"\x07r\x05\x10\x01\x18\x80\x10\x12)\n\x0bweb_origins\x18\n \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x10\xc8\x01\x18\x01\"\x07r\x05\x10\x01\x18\x80\x10\x12\x15\n\rvalidate_only\x18\x0b \x01(\x08\"\xa7\x01\n\x14\x45nsureClientResponse\x12.\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x1e.tenantmesh.identity.v1.Client\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\x12N\n\rcredential_id\x18\x03 \x01(\tB7\xbaH4r2\x18$2.^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$\"\xd1\x01\n\x10GetClientRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12-\n\x04name\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{0,30}$\"C\n\x11GetClientResponse\x12.\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x1e.tenantmesh.identity.v1.Client\"\xde\x03\n\x12ListClientsRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12>\n\ntenant_key\x18\x02 \x01(\tB*\xbaH\'r%\x18\x1f\x32!^([a-z][a-z0-9-]{1,29}[a-z0-9])?$\x12\x32\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12=\n\x0coperation_id\x18\x04 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08:\xb7\x01\xbaH\xb3\x01\x1a\xb0\x01\n\x0ctenant.whole\x12?tenant_id, tenant_key and tier are given together or not at all\x1a_(this.tenant_id == \'\') == (this.tenant_key == \'\') && (this.tenant_id == \'\') == (this.tier == 0)\"t\n\x13ListClientsResponse\x12:\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x1e.tenantmesh.identity.v1.ClientB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xf0\x02\n\x19RotateClientSecretRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12\x1c\n\nrequest_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12-\n\x04name\x18\x06 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{0,30}$\x12:\n\x07overlap\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x04\x08\x80\xf5$2\x00\"\x9c\x01\n\x1aRotateClientSecretResponse\x12.\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x1e.tenantmesh.identity.v1.Client\x12N\n\rcredential_id\x18\x02 \x01(\tB7\xbaH4r2\x18$2.^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$\"\x93\x02\n\x13\x44\x65leteClientRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12-\n\x04name\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{0,30}$\x12=\n\x0coperation_id\x18\x05 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\"\'\n\x14\x44\x65leteClientResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08*_\n\nClientType\x12\x1b\n\x17\x43LIENT_TYPE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43LIENT_TYPE_CONFIDENTIAL\x10\x01\x12\x16\n\x12\x43LIENT_TYPE_PUBLIC\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,7 +55,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENSURECLIENTREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_ENSURECLIENTREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_ENSURECLIENTREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_ENSURECLIENTREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_ENSURECLIENTREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_ENSURECLIENTREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_ENSURECLIENTREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_ENSURECLIENTREQUEST'].fields_by_name['operation_id']._loaded_options = None
@@ -77,7 +77,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCLIENTREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_GETCLIENTREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_GETCLIENTREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_GETCLIENTREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_GETCLIENTREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_GETCLIENTREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_GETCLIENTREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_GETCLIENTREQUEST'].fields_by_name['name']._loaded_options = None
@@ -85,7 +85,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTCLIENTSREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_LISTCLIENTSREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_LISTCLIENTSREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_LISTCLIENTSREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\037r\035\030\0372\031^([a-z][a-z0-9-]{2,30})?$'
+  _globals['_LISTCLIENTSREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\'r%\030\0372!^([a-z][a-z0-9-]{1,29}[a-z0-9])?$'
   _globals['_LISTCLIENTSREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_LISTCLIENTSREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_LISTCLIENTSREQUEST'].fields_by_name['operation_id']._loaded_options = None
@@ -103,7 +103,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROTATECLIENTSECRETREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_ROTATECLIENTSECRETREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_ROTATECLIENTSECRETREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_ROTATECLIENTSECRETREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_ROTATECLIENTSECRETREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_ROTATECLIENTSECRETREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_ROTATECLIENTSECRETREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_ROTATECLIENTSECRETREQUEST'].fields_by_name['operation_id']._loaded_options = None
@@ -119,35 +119,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETECLIENTREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_DELETECLIENTREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_DELETECLIENTREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_DELETECLIENTREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_DELETECLIENTREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_DELETECLIENTREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_DELETECLIENTREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_DELETECLIENTREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_DELETECLIENTREQUEST'].fields_by_name['name']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{0,30}$'
   _globals['_DELETECLIENTREQUEST'].fields_by_name['operation_id']._loaded_options = None
   _globals['_DELETECLIENTREQUEST'].fields_by_name['operation_id']._serialized_options = b'\272H$r\"\030\200\0012\035^([a-z0-9][a-z0-9-]{2,127})?$'
-  _globals['_CLIENTTYPE']._serialized_start=3196
-  _globals['_CLIENTTYPE']._serialized_end=3291
+  _globals['_CLIENTTYPE']._serialized_start=3236
+  _globals['_CLIENTTYPE']._serialized_end=3331
   _globals['_CLIENT']._serialized_start=229
   _globals['_CLIENT']._serialized_end=818
   _globals['_ENSURECLIENTREQUEST']._serialized_start=821
-  _globals['_ENSURECLIENTREQUEST']._serialized_end=1327
-  _globals['_ENSURECLIENTRESPONSE']._serialized_start=1330
-  _globals['_ENSURECLIENTRESPONSE']._serialized_end=1497
-  _globals['_GETCLIENTREQUEST']._serialized_start=1500
-  _globals['_GETCLIENTREQUEST']._serialized_end=1701
-  _globals['_GETCLIENTRESPONSE']._serialized_start=1703
-  _globals['_GETCLIENTRESPONSE']._serialized_end=1770
-  _globals['_LISTCLIENTSREQUEST']._serialized_start=1773
-  _globals['_LISTCLIENTSREQUEST']._serialized_end=2243
-  _globals['_LISTCLIENTSRESPONSE']._serialized_start=2245
-  _globals['_LISTCLIENTSRESPONSE']._serialized_end=2361
-  _globals['_ROTATECLIENTSECRETREQUEST']._serialized_start=2364
-  _globals['_ROTATECLIENTSECRETREQUEST']._serialized_end=2724
-  _globals['_ROTATECLIENTSECRETRESPONSE']._serialized_start=2727
-  _globals['_ROTATECLIENTSECRETRESPONSE']._serialized_end=2883
-  _globals['_DELETECLIENTREQUEST']._serialized_start=2886
-  _globals['_DELETECLIENTREQUEST']._serialized_end=3153
-  _globals['_DELETECLIENTRESPONSE']._serialized_start=3155
-  _globals['_DELETECLIENTRESPONSE']._serialized_end=3194
+  _globals['_ENSURECLIENTREQUEST']._serialized_end=1335
+  _globals['_ENSURECLIENTRESPONSE']._serialized_start=1338
+  _globals['_ENSURECLIENTRESPONSE']._serialized_end=1505
+  _globals['_GETCLIENTREQUEST']._serialized_start=1508
+  _globals['_GETCLIENTREQUEST']._serialized_end=1717
+  _globals['_GETCLIENTRESPONSE']._serialized_start=1719
+  _globals['_GETCLIENTRESPONSE']._serialized_end=1786
+  _globals['_LISTCLIENTSREQUEST']._serialized_start=1789
+  _globals['_LISTCLIENTSREQUEST']._serialized_end=2267
+  _globals['_LISTCLIENTSRESPONSE']._serialized_start=2269
+  _globals['_LISTCLIENTSRESPONSE']._serialized_end=2385
+  _globals['_ROTATECLIENTSECRETREQUEST']._serialized_start=2388
+  _globals['_ROTATECLIENTSECRETREQUEST']._serialized_end=2756
+  _globals['_ROTATECLIENTSECRETRESPONSE']._serialized_start=2759
+  _globals['_ROTATECLIENTSECRETRESPONSE']._serialized_end=2915
+  _globals['_DELETECLIENTREQUEST']._serialized_start=2918
+  _globals['_DELETECLIENTREQUEST']._serialized_end=3193
+  _globals['_DELETECLIENTRESPONSE']._serialized_start=3195
+  _globals['_DELETECLIENTRESPONSE']._serialized_end=3234
 # @@protoc_insertion_point(module_scope)

@@ -29,7 +29,7 @@ from tenantmesh.common.v1 import ownership_pb2 as tenantmesh_dot_common_dot_v1_d
 from tenantmesh.common.v1 import tier_pb2 as tenantmesh_dot_common_dot_v1_dot_tier__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)tenantmesh/identity/v1/organization.proto\x12\x16tenantmesh.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$tenantmesh/common/v1/ownership.proto\x1a\x1ftenantmesh/common/v1/tier.proto\"\xb4\x04\n\x0cOrganization\x12\x16\n\x04name\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xfd\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x32\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1e\n\x0c\x64isplay_name\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12#\n\x07\x64omains\x18\x05 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xc8\x01\"\x07r\x05\x10\x01\x18\xfd\x01\x12\x0f\n\x07\x65nabled\x18\x06 \x01(\x08\x12>\n\x08settings\x18\x07 \x01(\x0b\x32,.tenantmesh.identity.v1.OrganizationSettings\x12\x18\n\x06issuer\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12\x16\n\x05shard\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x32\n\townership\x18\n \x01(\x0b\x32\x1f.tenantmesh.common.v1.Ownership\x12\x19\n\x08provider\x18\x0b \x01(\tB\x07\xbaH\x04r\x02\x18 \x12*\n\x18provider_organization_id\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8d\x06\n\x14OrganizationSettings\x12Z\n\rsecond_factor\x18\x01 \x01(\x0e\x32\x39.tenantmesh.identity.v1.OrganizationSettings.SecondFactorB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12#\n\x16reset_password_allowed\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12&\n\x19self_registration_allowed\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12L\n\x16\x62rute_force_protection\x18\x04 \x01(\x0b\x32,.tenantmesh.identity.v1.BruteForceProtection\x12J\n\x15\x61\x63\x63\x65ss_token_lifetime\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08<\x12K\n\x14session_idle_timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\x0c\"\x05\x08\x80\x9a\x9e\x01\x32\x03\x08\xac\x02\x12G\n\x10session_lifetime\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\x0c\"\x05\x08\x80\xe7\x84\x0f\x32\x03\x08\xac\x02\x12>\n\x08language\x18\x08 \x01(\tB,\xbaH)r\'\x18#2#^([a-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$\x12<\n\x0blogin_theme\x18\t \x01(\tB\'\xbaH$r\"\x18@2\x1e^([a-z0-9][a-z0-9._-]{0,63})?$\"e\n\x0cSecondFactor\x12\x1d\n\x19SECOND_FACTOR_UNSPECIFIED\x10\x00\x12\x1a\n\x16SECOND_FACTOR_OPTIONAL\x10\x01\x12\x1a\n\x16SECOND_FACTOR_REQUIRED\x10\x02\x42\x19\n\x17_reset_password_allowedB\x1c\n\x1a_self_registration_allowed\"\xf7\x01\n\x14\x42ruteForceProtection\x12\x1f\n\x0cmax_failures\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12=\n\x08min_wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\x12=\n\x08max_wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\x12@\n\nreset_time\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x0b\"\x05\x08\x80\x9a\x9e\x01\x32\x02\x08\x01\"\xb5\x03\n\x19\x45nsureOrganizationRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12 \n\x0c\x64isplay_name\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12%\n\x07\x64omains\x18\x06 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x10\xc8\x01\x18\x01\"\x07r\x05\x18\xfd\x01h\x01\x12>\n\x08settings\x18\x07 \x01(\x0b\x32,.tenantmesh.identity.v1.OrganizationSettings\x12\x34\n\x05shard\x18\x08 \x01(\tB%\xbaH\"r \x18@2\x1c^([a-z0-9][a-z0-9-]{0,63})?$\x12\x15\n\rvalidate_only\x18\t \x01(\x08\"i\n\x1a\x45nsureOrganizationResponse\x12:\n\x0corganization\x18\x01 \x01(\x0b\x32$.tenantmesh.identity.v1.Organization\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\xa0\x01\n\x16GetOrganizationRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"U\n\x17GetOrganizationResponse\x12:\n\x0corganization\x18\x01 \x01(\x0b\x32$.tenantmesh.identity.v1.Organization\"\xb6\x01\n\x18ListOrganizationsRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12=\n\x0coperation_id\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\x86\x01\n\x19ListOrganizationsResponse\x12\x46\n\rorganizations\x18\x01 \x03(\x0b\x32$.tenantmesh.identity.v1.OrganizationB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xb8\x01\n\x1dSetOrganizationEnabledRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x0f\n\x07\x65nabled\x18\x04 \x01(\x08\"\x8e\x01\n\x1eSetOrganizationEnabledResponse\x12:\n\x0corganization\x18\x01 \x01(\x0b\x32$.tenantmesh.identity.v1.Organization\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x1f\n\x0e\x65nded_sessions\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xe2\x01\n\x19\x44\x65leteOrganizationRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\x0coperation_id\x18\x04 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\"-\n\x1a\x44\x65leteOrganizationResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)tenantmesh/identity/v1/organization.proto\x12\x16tenantmesh.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$tenantmesh/common/v1/ownership.proto\x1a\x1ftenantmesh/common/v1/tier.proto\"\xbc\x04\n\x0cOrganization\x12\x16\n\x04name\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xfd\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x32\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1e\n\x0c\x64isplay_name\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12#\n\x07\x64omains\x18\x05 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xc8\x01\"\x07r\x05\x10\x01\x18\xfd\x01\x12\x0f\n\x07\x65nabled\x18\x06 \x01(\x08\x12>\n\x08settings\x18\x07 \x01(\x0b\x32,.tenantmesh.identity.v1.OrganizationSettings\x12\x18\n\x06issuer\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12\x16\n\x05shard\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x32\n\townership\x18\n \x01(\x0b\x32\x1f.tenantmesh.common.v1.Ownership\x12\x19\n\x08provider\x18\x0b \x01(\tB\x07\xbaH\x04r\x02\x18 \x12*\n\x18provider_organization_id\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8d\x06\n\x14OrganizationSettings\x12Z\n\rsecond_factor\x18\x01 \x01(\x0e\x32\x39.tenantmesh.identity.v1.OrganizationSettings.SecondFactorB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12#\n\x16reset_password_allowed\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12&\n\x19self_registration_allowed\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12L\n\x16\x62rute_force_protection\x18\x04 \x01(\x0b\x32,.tenantmesh.identity.v1.BruteForceProtection\x12J\n\x15\x61\x63\x63\x65ss_token_lifetime\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08<\x12K\n\x14session_idle_timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\x0c\"\x05\x08\x80\x9a\x9e\x01\x32\x03\x08\xac\x02\x12G\n\x10session_lifetime\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\x0c\"\x05\x08\x80\xe7\x84\x0f\x32\x03\x08\xac\x02\x12>\n\x08language\x18\x08 \x01(\tB,\xbaH)r\'\x18#2#^([a-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$\x12<\n\x0blogin_theme\x18\t \x01(\tB\'\xbaH$r\"\x18@2\x1e^([a-z0-9][a-z0-9._-]{0,63})?$\"e\n\x0cSecondFactor\x12\x1d\n\x19SECOND_FACTOR_UNSPECIFIED\x10\x00\x12\x1a\n\x16SECOND_FACTOR_OPTIONAL\x10\x01\x12\x1a\n\x16SECOND_FACTOR_REQUIRED\x10\x02\x42\x19\n\x17_reset_password_allowedB\x1c\n\x1a_self_registration_allowed\"\xf7\x01\n\x14\x42ruteForceProtection\x12\x1f\n\x0cmax_failures\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12=\n\x08min_wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\x12=\n\x08max_wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\x12@\n\nreset_time\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x0b\"\x05\x08\x80\x9a\x9e\x01\x32\x02\x08\x01\"\xbd\x03\n\x19\x45nsureOrganizationRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12 \n\x0c\x64isplay_name\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12%\n\x07\x64omains\x18\x06 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x10\xc8\x01\x18\x01\"\x07r\x05\x18\xfd\x01h\x01\x12>\n\x08settings\x18\x07 \x01(\x0b\x32,.tenantmesh.identity.v1.OrganizationSettings\x12\x34\n\x05shard\x18\x08 \x01(\tB%\xbaH\"r \x18@2\x1c^([a-z0-9][a-z0-9-]{0,63})?$\x12\x15\n\rvalidate_only\x18\t \x01(\x08\"i\n\x1a\x45nsureOrganizationResponse\x12:\n\x0corganization\x18\x01 \x01(\x0b\x32$.tenantmesh.identity.v1.Organization\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\xa8\x01\n\x16GetOrganizationRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"U\n\x17GetOrganizationResponse\x12:\n\x0corganization\x18\x01 \x01(\x0b\x32$.tenantmesh.identity.v1.Organization\"\xb6\x01\n\x18ListOrganizationsRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12=\n\x0coperation_id\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\x86\x01\n\x19ListOrganizationsResponse\x12\x46\n\rorganizations\x18\x01 \x03(\x0b\x32$.tenantmesh.identity.v1.OrganizationB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xc0\x01\n\x1dSetOrganizationEnabledRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x0f\n\x07\x65nabled\x18\x04 \x01(\x08\"\x8e\x01\n\x1eSetOrganizationEnabledResponse\x12:\n\x0corganization\x18\x01 \x01(\x0b\x32$.tenantmesh.identity.v1.Organization\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x1f\n\x0e\x65nded_sessions\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xea\x01\n\x19\x44\x65leteOrganizationRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\x0coperation_id\x18\x04 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\"-\n\x1a\x44\x65leteOrganizationResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,7 +39,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORGANIZATION'].fields_by_name['name']._loaded_options = None
   _globals['_ORGANIZATION'].fields_by_name['name']._serialized_options = b'\272H\005r\003\030\375\001'
   _globals['_ORGANIZATION'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_ORGANIZATION'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_ORGANIZATION'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_ORGANIZATION'].fields_by_name['tier']._loaded_options = None
   _globals['_ORGANIZATION'].fields_by_name['tier']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_ORGANIZATION'].fields_by_name['display_name']._loaded_options = None
@@ -77,7 +77,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENSUREORGANIZATIONREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_ENSUREORGANIZATIONREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_ENSUREORGANIZATIONREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_ENSUREORGANIZATIONREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_ENSUREORGANIZATIONREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_ENSUREORGANIZATIONREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_ENSUREORGANIZATIONREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_ENSUREORGANIZATIONREQUEST'].fields_by_name['operation_id']._loaded_options = None
@@ -91,7 +91,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETORGANIZATIONREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_GETORGANIZATIONREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_GETORGANIZATIONREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_GETORGANIZATIONREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_GETORGANIZATIONREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_GETORGANIZATIONREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_GETORGANIZATIONREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_LISTORGANIZATIONSREQUEST'].fields_by_name['tenant_id']._loaded_options = None
@@ -109,7 +109,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETORGANIZATIONENABLEDREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_SETORGANIZATIONENABLEDREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_SETORGANIZATIONENABLEDREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_SETORGANIZATIONENABLEDREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_SETORGANIZATIONENABLEDREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_SETORGANIZATIONENABLEDREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_SETORGANIZATIONENABLEDREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_SETORGANIZATIONENABLEDRESPONSE'].fields_by_name['ended_sessions']._loaded_options = None
@@ -117,37 +117,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEORGANIZATIONREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_DELETEORGANIZATIONREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_DELETEORGANIZATIONREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_DELETEORGANIZATIONREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_DELETEORGANIZATIONREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_DELETEORGANIZATIONREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_DELETEORGANIZATIONREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_DELETEORGANIZATIONREQUEST'].fields_by_name['operation_id']._loaded_options = None
   _globals['_DELETEORGANIZATIONREQUEST'].fields_by_name['operation_id']._serialized_options = b'\272H$r\"\030\200\0012\035^([a-z0-9][a-z0-9-]{2,127})?$'
   _globals['_ORGANIZATION']._serialized_start=235
-  _globals['_ORGANIZATION']._serialized_end=799
-  _globals['_ORGANIZATIONSETTINGS']._serialized_start=802
-  _globals['_ORGANIZATIONSETTINGS']._serialized_end=1583
-  _globals['_ORGANIZATIONSETTINGS_SECONDFACTOR']._serialized_start=1425
-  _globals['_ORGANIZATIONSETTINGS_SECONDFACTOR']._serialized_end=1526
-  _globals['_BRUTEFORCEPROTECTION']._serialized_start=1586
-  _globals['_BRUTEFORCEPROTECTION']._serialized_end=1833
-  _globals['_ENSUREORGANIZATIONREQUEST']._serialized_start=1836
-  _globals['_ENSUREORGANIZATIONREQUEST']._serialized_end=2273
-  _globals['_ENSUREORGANIZATIONRESPONSE']._serialized_start=2275
-  _globals['_ENSUREORGANIZATIONRESPONSE']._serialized_end=2380
-  _globals['_GETORGANIZATIONREQUEST']._serialized_start=2383
-  _globals['_GETORGANIZATIONREQUEST']._serialized_end=2543
-  _globals['_GETORGANIZATIONRESPONSE']._serialized_start=2545
-  _globals['_GETORGANIZATIONRESPONSE']._serialized_end=2630
-  _globals['_LISTORGANIZATIONSREQUEST']._serialized_start=2633
-  _globals['_LISTORGANIZATIONSREQUEST']._serialized_end=2815
-  _globals['_LISTORGANIZATIONSRESPONSE']._serialized_start=2818
-  _globals['_LISTORGANIZATIONSRESPONSE']._serialized_end=2952
-  _globals['_SETORGANIZATIONENABLEDREQUEST']._serialized_start=2955
-  _globals['_SETORGANIZATIONENABLEDREQUEST']._serialized_end=3139
-  _globals['_SETORGANIZATIONENABLEDRESPONSE']._serialized_start=3142
-  _globals['_SETORGANIZATIONENABLEDRESPONSE']._serialized_end=3284
-  _globals['_DELETEORGANIZATIONREQUEST']._serialized_start=3287
-  _globals['_DELETEORGANIZATIONREQUEST']._serialized_end=3513
-  _globals['_DELETEORGANIZATIONRESPONSE']._serialized_start=3515
-  _globals['_DELETEORGANIZATIONRESPONSE']._serialized_end=3560
+  _globals['_ORGANIZATION']._serialized_end=807
+  _globals['_ORGANIZATIONSETTINGS']._serialized_start=810
+  _globals['_ORGANIZATIONSETTINGS']._serialized_end=1591
+  _globals['_ORGANIZATIONSETTINGS_SECONDFACTOR']._serialized_start=1433
+  _globals['_ORGANIZATIONSETTINGS_SECONDFACTOR']._serialized_end=1534
+  _globals['_BRUTEFORCEPROTECTION']._serialized_start=1594
+  _globals['_BRUTEFORCEPROTECTION']._serialized_end=1841
+  _globals['_ENSUREORGANIZATIONREQUEST']._serialized_start=1844
+  _globals['_ENSUREORGANIZATIONREQUEST']._serialized_end=2289
+  _globals['_ENSUREORGANIZATIONRESPONSE']._serialized_start=2291
+  _globals['_ENSUREORGANIZATIONRESPONSE']._serialized_end=2396
+  _globals['_GETORGANIZATIONREQUEST']._serialized_start=2399
+  _globals['_GETORGANIZATIONREQUEST']._serialized_end=2567
+  _globals['_GETORGANIZATIONRESPONSE']._serialized_start=2569
+  _globals['_GETORGANIZATIONRESPONSE']._serialized_end=2654
+  _globals['_LISTORGANIZATIONSREQUEST']._serialized_start=2657
+  _globals['_LISTORGANIZATIONSREQUEST']._serialized_end=2839
+  _globals['_LISTORGANIZATIONSRESPONSE']._serialized_start=2842
+  _globals['_LISTORGANIZATIONSRESPONSE']._serialized_end=2976
+  _globals['_SETORGANIZATIONENABLEDREQUEST']._serialized_start=2979
+  _globals['_SETORGANIZATIONENABLEDREQUEST']._serialized_end=3171
+  _globals['_SETORGANIZATIONENABLEDRESPONSE']._serialized_start=3174
+  _globals['_SETORGANIZATIONENABLEDRESPONSE']._serialized_end=3316
+  _globals['_DELETEORGANIZATIONREQUEST']._serialized_start=3319
+  _globals['_DELETEORGANIZATIONREQUEST']._serialized_end=3553
+  _globals['_DELETEORGANIZATIONRESPONSE']._serialized_start=3555
+  _globals['_DELETEORGANIZATIONRESPONSE']._serialized_end=3600
 # @@protoc_insertion_point(module_scope)

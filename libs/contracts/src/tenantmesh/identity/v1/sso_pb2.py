@@ -28,7 +28,7 @@ from tenantmesh.common.v1 import ownership_pb2 as tenantmesh_dot_common_dot_v1_d
 from tenantmesh.common.v1 import tier_pb2 as tenantmesh_dot_common_dot_v1_dot_tier__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tenantmesh/identity/v1/sso.proto\x12\x16tenantmesh.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$tenantmesh/common/v1/ownership.proto\x1a\x1ftenantmesh/common/v1/tier.proto\"\xbf\x04\n\rSsoConnection\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x1f\x12\x1e\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12?\n\x08protocol\x18\x03 \x01(\x0e\x32#.tenantmesh.identity.v1.SsoProtocolB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x0f\n\x07\x65nabled\x18\x04 \x01(\x08\x12(\n\remail_domains\x18\x05 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x32\"\x07r\x05\x10\x01\x18\xfd\x01\x12\x1f\n\ridp_entity_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12\x1d\n\x0bsign_in_url\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12J\n\x0c\x63\x65rtificates\x18\x08 \x03(\x0b\x32*.tenantmesh.identity.v1.SigningCertificateB\x08\xbaH\x05\x92\x01\x02\x10\x10\x12\x1e\n\x0csp_entity_id\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12\x1e\n\x0c\x63\x61llback_url\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12\x32\n\townership\x18\x0b \x01(\x0b\x32\x1f.tenantmesh.common.v1.Ownership\x12\x19\n\x08provider\x18\x0c \x01(\tB\x07\xbaH\x04r\x02\x18 \x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbd\x01\n\x12SigningCertificate\x12\x19\n\x07subject\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12#\n\x12sha256_fingerprint\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x33\n\x0fnot_before_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0enot_after_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"c\n\x08SsoCheck\x12-\n\x04name\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x18?2\x16^[A-Z][A-Z0-9_]{1,62}$\x12\x0e\n\x06passed\x18\x02 \x01(\x08\x12\x18\n\x06\x64\x65tail\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"t\n\nOidcSource\x12&\n\x06issuer\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x18\x80\x10\x32\x0c^https://.+$\x12\x1d\n\tclient_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\x1f\n\rcredential_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\xda\x05\n\x13\x43onfigureSsoRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12-\n\x04name\x18\x05 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{0,30}$\x12 \n\x0c\x64isplay_name\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12*\n\remail_domains\x18\x07 \x03(\tB\x13\xbaH\x10\x92\x01\r\x10\x32\x18\x01\"\x07r\x05\x18\xfd\x01h\x01\x12(\n\x11saml_metadata_xml\x18\x08 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\x80\x80\x10H\x00\x12\x33\n\x11saml_metadata_url\x18\t \x01(\tB\x16\xbaH\x13r\x11\x18\x80\x10\x32\x0c^https://.+$H\x00\x12\x32\n\x04oidc\x18\n \x01(\x0b\x32\".tenantmesh.identity.v1.OidcSourceH\x00\x12\x8d\x01\n\x11\x61ttribute_mapping\x18\x0b \x03(\x0b\x32\x41.tenantmesh.identity.v1.ConfigureSsoRequest.AttributeMappingEntryB/\xbaH,\x9a\x01)\x10 \"\x1cr\x1a\x18@2\x16^[a-z][a-z0-9_]{0,63}$*\x07r\x05\x10\x01\x18\x80\x04\x12\x15\n\rvalidate_only\x18\x0c \x01(\x08\x1a\x37\n\x15\x41ttributeMappingEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0f\n\x06source\x12\x05\xbaH\x02\x08\x01\"b\n\x14\x43onfigureSsoResponse\x12\x39\n\nconnection\x18\x01 \x01(\x0b\x32%.tenantmesh.identity.v1.SsoConnection\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\xc6\x01\n\rGetSsoRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12-\n\x04name\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{0,30}$\"K\n\x0eGetSsoResponse\x12\x39\n\nconnection\x18\x01 \x01(\x0b\x32%.tenantmesh.identity.v1.SsoConnection\"\xc7\x01\n\x0eTestSsoRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12-\n\x04name\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{0,30}$\"]\n\x0fTestSsoResponse\x12\x0e\n\x06passed\x18\x01 \x01(\x08\x12:\n\x06\x63hecks\x18\x02 \x03(\x0b\x32 .tenantmesh.identity.v1.SsoCheckB\x08\xbaH\x05\x92\x01\x02\x10 \"\xde\x01\n\x14SetSsoEnabledRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12-\n\x04name\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{0,30}$\x12\x0f\n\x07\x65nabled\x18\x05 \x01(\x08\"c\n\x15SetSsoEnabledResponse\x12\x39\n\nconnection\x18\x01 \x01(\x0b\x32%.tenantmesh.identity.v1.SsoConnection\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"\x88\x02\n\x10\x44\x65leteSsoRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12-\n\x04name\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{0,30}$\x12=\n\x0coperation_id\x18\x05 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\"$\n\x11\x44\x65leteSsoResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08*Y\n\x0bSsoProtocol\x12\x1c\n\x18SSO_PROTOCOL_UNSPECIFIED\x10\x00\x12\x15\n\x11SSO_PROTOCOL_SAML\x10\x01\x12\x15\n\x11SSO_PROTOCOL_OIDC\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tenantmesh/identity/v1/sso.proto\x12\x16tenantmesh.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$tenantmesh/common/v1/ownership.proto\x1a\x1ftenantmesh/common/v1/tier.proto\"\xbf\x04\n\rSsoConnection\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x1f\x12\x1e\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12?\n\x08protocol\x18\x03 \x01(\x0e\x32#.tenantmesh.identity.v1.SsoProtocolB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x0f\n\x07\x65nabled\x18\x04 \x01(\x08\x12(\n\remail_domains\x18\x05 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x32\"\x07r\x05\x10\x01\x18\xfd\x01\x12\x1f\n\ridp_entity_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12\x1d\n\x0bsign_in_url\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12J\n\x0c\x63\x65rtificates\x18\x08 \x03(\x0b\x32*.tenantmesh.identity.v1.SigningCertificateB\x08\xbaH\x05\x92\x01\x02\x10\x10\x12\x1e\n\x0csp_entity_id\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12\x1e\n\x0c\x63\x61llback_url\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12\x32\n\townership\x18\x0b \x01(\x0b\x32\x1f.tenantmesh.common.v1.Ownership\x12\x19\n\x08provider\x18\x0c \x01(\tB\x07\xbaH\x04r\x02\x18 \x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbd\x01\n\x12SigningCertificate\x12\x19\n\x07subject\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12#\n\x12sha256_fingerprint\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x33\n\x0fnot_before_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0enot_after_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"c\n\x08SsoCheck\x12-\n\x04name\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x18?2\x16^[A-Z][A-Z0-9_]{1,62}$\x12\x0e\n\x06passed\x18\x02 \x01(\x08\x12\x18\n\x06\x64\x65tail\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"t\n\nOidcSource\x12&\n\x06issuer\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x18\x80\x10\x32\x0c^https://.+$\x12\x1d\n\tclient_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\x1f\n\rcredential_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\xe2\x05\n\x13\x43onfigureSsoRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12-\n\x04name\x18\x05 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{0,30}$\x12 \n\x0c\x64isplay_name\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12*\n\remail_domains\x18\x07 \x03(\tB\x13\xbaH\x10\x92\x01\r\x10\x32\x18\x01\"\x07r\x05\x18\xfd\x01h\x01\x12(\n\x11saml_metadata_xml\x18\x08 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\x80\x80\x10H\x00\x12\x33\n\x11saml_metadata_url\x18\t \x01(\tB\x16\xbaH\x13r\x11\x18\x80\x10\x32\x0c^https://.+$H\x00\x12\x32\n\x04oidc\x18\n \x01(\x0b\x32\".tenantmesh.identity.v1.OidcSourceH\x00\x12\x8d\x01\n\x11\x61ttribute_mapping\x18\x0b \x03(\x0b\x32\x41.tenantmesh.identity.v1.ConfigureSsoRequest.AttributeMappingEntryB/\xbaH,\x9a\x01)\x10 \"\x1cr\x1a\x18@2\x16^[a-z][a-z0-9_]{0,63}$*\x07r\x05\x10\x01\x18\x80\x04\x12\x15\n\rvalidate_only\x18\x0c \x01(\x08\x1a\x37\n\x15\x41ttributeMappingEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0f\n\x06source\x12\x05\xbaH\x02\x08\x01\"b\n\x14\x43onfigureSsoResponse\x12\x39\n\nconnection\x18\x01 \x01(\x0b\x32%.tenantmesh.identity.v1.SsoConnection\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\xce\x01\n\rGetSsoRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12-\n\x04name\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{0,30}$\"K\n\x0eGetSsoResponse\x12\x39\n\nconnection\x18\x01 \x01(\x0b\x32%.tenantmesh.identity.v1.SsoConnection\"\xcf\x01\n\x0eTestSsoRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12-\n\x04name\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{0,30}$\"]\n\x0fTestSsoResponse\x12\x0e\n\x06passed\x18\x01 \x01(\x08\x12:\n\x06\x63hecks\x18\x02 \x03(\x0b\x32 .tenantmesh.identity.v1.SsoCheckB\x08\xbaH\x05\x92\x01\x02\x10 \"\xe6\x01\n\x14SetSsoEnabledRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12-\n\x04name\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{0,30}$\x12\x0f\n\x07\x65nabled\x18\x05 \x01(\x08\"c\n\x15SetSsoEnabledResponse\x12\x39\n\nconnection\x18\x01 \x01(\x0b\x32%.tenantmesh.identity.v1.SsoConnection\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"\x90\x02\n\x10\x44\x65leteSsoRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12-\n\x04name\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{0,30}$\x12=\n\x0coperation_id\x18\x05 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\"$\n\x11\x44\x65leteSsoResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08*Y\n\x0bSsoProtocol\x12\x1c\n\x18SSO_PROTOCOL_UNSPECIFIED\x10\x00\x12\x15\n\x11SSO_PROTOCOL_SAML\x10\x01\x12\x15\n\x11SSO_PROTOCOL_OIDC\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -76,7 +76,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONFIGURESSOREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_CONFIGURESSOREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_CONFIGURESSOREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_CONFIGURESSOREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_CONFIGURESSOREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_CONFIGURESSOREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_CONFIGURESSOREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_CONFIGURESSOREQUEST'].fields_by_name['operation_id']._loaded_options = None
@@ -96,7 +96,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSSOREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_GETSSOREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_GETSSOREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_GETSSOREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_GETSSOREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_GETSSOREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_GETSSOREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_GETSSOREQUEST'].fields_by_name['name']._loaded_options = None
@@ -104,7 +104,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TESTSSOREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_TESTSSOREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_TESTSSOREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_TESTSSOREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_TESTSSOREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_TESTSSOREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_TESTSSOREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_TESTSSOREQUEST'].fields_by_name['name']._loaded_options = None
@@ -114,7 +114,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETSSOENABLEDREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_SETSSOENABLEDREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_SETSSOENABLEDREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_SETSSOENABLEDREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_SETSSOENABLEDREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_SETSSOENABLEDREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_SETSSOENABLEDREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_SETSSOENABLEDREQUEST'].fields_by_name['name']._loaded_options = None
@@ -122,15 +122,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETESSOREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_DELETESSOREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_DELETESSOREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_DELETESSOREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_DELETESSOREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_DELETESSOREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_DELETESSOREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_DELETESSOREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_DELETESSOREQUEST'].fields_by_name['name']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{0,30}$'
   _globals['_DELETESSOREQUEST'].fields_by_name['operation_id']._loaded_options = None
   _globals['_DELETESSOREQUEST'].fields_by_name['operation_id']._serialized_options = b'\272H$r\"\030\200\0012\035^([a-z0-9][a-z0-9-]{2,127})?$'
-  _globals['_SSOPROTOCOL']._serialized_start=3221
-  _globals['_SSOPROTOCOL']._serialized_end=3310
+  _globals['_SSOPROTOCOL']._serialized_start=3261
+  _globals['_SSOPROTOCOL']._serialized_end=3350
   _globals['_SSOCONNECTION']._serialized_start=194
   _globals['_SSOCONNECTION']._serialized_end=769
   _globals['_SIGNINGCERTIFICATE']._serialized_start=772
@@ -140,25 +140,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OIDCSOURCE']._serialized_start=1064
   _globals['_OIDCSOURCE']._serialized_end=1180
   _globals['_CONFIGURESSOREQUEST']._serialized_start=1183
-  _globals['_CONFIGURESSOREQUEST']._serialized_end=1913
-  _globals['_CONFIGURESSOREQUEST_ATTRIBUTEMAPPINGENTRY']._serialized_start=1841
-  _globals['_CONFIGURESSOREQUEST_ATTRIBUTEMAPPINGENTRY']._serialized_end=1896
-  _globals['_CONFIGURESSORESPONSE']._serialized_start=1915
-  _globals['_CONFIGURESSORESPONSE']._serialized_end=2013
-  _globals['_GETSSOREQUEST']._serialized_start=2016
-  _globals['_GETSSOREQUEST']._serialized_end=2214
-  _globals['_GETSSORESPONSE']._serialized_start=2216
-  _globals['_GETSSORESPONSE']._serialized_end=2291
-  _globals['_TESTSSOREQUEST']._serialized_start=2294
-  _globals['_TESTSSOREQUEST']._serialized_end=2493
-  _globals['_TESTSSORESPONSE']._serialized_start=2495
-  _globals['_TESTSSORESPONSE']._serialized_end=2588
-  _globals['_SETSSOENABLEDREQUEST']._serialized_start=2591
-  _globals['_SETSSOENABLEDREQUEST']._serialized_end=2813
-  _globals['_SETSSOENABLEDRESPONSE']._serialized_start=2815
-  _globals['_SETSSOENABLEDRESPONSE']._serialized_end=2914
-  _globals['_DELETESSOREQUEST']._serialized_start=2917
-  _globals['_DELETESSOREQUEST']._serialized_end=3181
-  _globals['_DELETESSORESPONSE']._serialized_start=3183
-  _globals['_DELETESSORESPONSE']._serialized_end=3219
+  _globals['_CONFIGURESSOREQUEST']._serialized_end=1921
+  _globals['_CONFIGURESSOREQUEST_ATTRIBUTEMAPPINGENTRY']._serialized_start=1849
+  _globals['_CONFIGURESSOREQUEST_ATTRIBUTEMAPPINGENTRY']._serialized_end=1904
+  _globals['_CONFIGURESSORESPONSE']._serialized_start=1923
+  _globals['_CONFIGURESSORESPONSE']._serialized_end=2021
+  _globals['_GETSSOREQUEST']._serialized_start=2024
+  _globals['_GETSSOREQUEST']._serialized_end=2230
+  _globals['_GETSSORESPONSE']._serialized_start=2232
+  _globals['_GETSSORESPONSE']._serialized_end=2307
+  _globals['_TESTSSOREQUEST']._serialized_start=2310
+  _globals['_TESTSSOREQUEST']._serialized_end=2517
+  _globals['_TESTSSORESPONSE']._serialized_start=2519
+  _globals['_TESTSSORESPONSE']._serialized_end=2612
+  _globals['_SETSSOENABLEDREQUEST']._serialized_start=2615
+  _globals['_SETSSOENABLEDREQUEST']._serialized_end=2845
+  _globals['_SETSSOENABLEDRESPONSE']._serialized_start=2847
+  _globals['_SETSSOENABLEDRESPONSE']._serialized_end=2946
+  _globals['_DELETESSOREQUEST']._serialized_start=2949
+  _globals['_DELETESSOREQUEST']._serialized_end=3221
+  _globals['_DELETESSORESPONSE']._serialized_start=3223
+  _globals['_DELETESSORESPONSE']._serialized_end=3259
 # @@protoc_insertion_point(module_scope)

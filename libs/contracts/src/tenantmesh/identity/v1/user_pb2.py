@@ -28,7 +28,7 @@ from tenantmesh.common.v1 import ownership_pb2 as tenantmesh_dot_common_dot_v1_d
 from tenantmesh.common.v1 import tier_pb2 as tenantmesh_dot_common_dot_v1_dot_tier__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tenantmesh/identity/v1/user.proto\x12\x16tenantmesh.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$tenantmesh/common/v1/ownership.proto\x1a\x1ftenantmesh/common/v1/tier.proto\"\xad\x03\n\x04User\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x17\n\x05\x65mail\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc0\x02\x12\x16\n\x0e\x65mail_verified\x18\x03 \x01(\x08\x12\x1b\n\ngiven_name\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1c\n\x0b\x66\x61mily_name\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x19\n\x08language\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18#\x12\x0f\n\x07\x65nabled\x18\x07 \x01(\x08\x12 \n\x18password_change_required\x18\x08 \x01(\x08\x12\x1f\n\x05roles\x18\t \x03(\tB\x10\xbaH\r\x92\x01\n\x10@\"\x06r\x04\x10\x01\x18@\x12\x32\n\townership\x18\n \x01(\x0b\x32\x1f.tenantmesh.common.v1.Ownership\x12\x19\n\x08provider\x18\x0b \x01(\tB\x07\xbaH\x04r\x02\x18 \x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x83\x05\n\x11\x45nsureUserRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12\x41\n\x05\x65mail\x18\x05 \x01(\tB2\xbaH/r-\x10\x03\x18\xc0\x02\x32&^[^\\x00-\\x1f\\x7f]+@[^\\x00-\\x20\\x7f@]+$\x12\x1b\n\ngiven_name\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1c\n\x0b\x66\x61mily_name\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12>\n\x08language\x18\x08 \x01(\tB,\xbaH)r\'\x18#2#^([a-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$\x12\x16\n\x0e\x65mail_verified\x18\t \x01(\x08\x12!\n\rcredential_id\x18\n \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12H\n\x08handover\x18\x0b \x01(\x0e\x32(.tenantmesh.identity.v1.PasswordHandoverB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00H\x00\x12\x37\n\x0b\x63lient_name\x18\x0c \x01(\tB\"\xbaH\x1fr\x1d\x18\x1f\x32\x19^([a-z][a-z0-9-]{0,30})?$\x12\x15\n\rvalidate_only\x18\r \x01(\x08\x42\x17\n\x0e\x66irst_password\x12\x05\xbaH\x02\x08\x01\"\xa1\x01\n\x12\x45nsureUserResponse\x12*\n\x04user\x18\x01 \x01(\x0b\x32\x1c.tenantmesh.identity.v1.User\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\x12N\n\rcredential_id\x18\x03 \x01(\tB7\xbaH4r2\x18$2.^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$\"\x85\x02\n\x0eGetUserRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12@\n\x07user_id\x18\x04 \x01(\tB-\xbaH*r(\x18\x80\x02\x32#^[A-Za-z0-9][A-Za-z0-9|._-]{0,255}$H\x00\x12\x1b\n\x05\x65mail\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xc0\x02H\x00\x42\x0c\n\x03who\x12\x05\xbaH\x02\x08\x01\"=\n\x0fGetUserResponse\x12*\n\x04user\x18\x01 \x01(\x0b\x32\x1c.tenantmesh.identity.v1.User\"\xd4\x03\n\x10ListUsersRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x36\n\ntenant_key\x18\x02 \x01(\tB\"\xbaH\x1fr\x1d\x18\x1f\x32\x19^([a-z][a-z0-9-]{2,30})?$\x12\x32\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12=\n\x0coperation_id\x18\x04 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08:\xb7\x01\xbaH\xb3\x01\x1a\xb0\x01\n\x0ctenant.whole\x12?tenant_id, tenant_key and tier are given together or not at all\x1a_(this.tenant_id == \'\') == (this.tenant_key == \'\') && (this.tenant_id == \'\') == (this.tier == 0)\"n\n\x11ListUsersResponse\x12\x36\n\x05users\x18\x01 \x03(\x0b\x32\x1c.tenantmesh.identity.v1.UserB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xc7\x02\n\x11\x44\x65leteUserRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12@\n\x07user_id\x18\x04 \x01(\tB-\xbaH*r(\x18\x80\x02\x32#^[A-Za-z0-9][A-Za-z0-9|._-]{0,255}$H\x00\x12\x1b\n\x05\x65mail\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xc0\x02H\x00\x12=\n\x0coperation_id\x18\x06 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$B\x0c\n\x03who\x12\x05\xbaH\x02\x08\x01\"%\n\x12\x44\x65leteUserResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08\"\xf6\x02\n\x11\x41ssignRoleRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12@\n\x07user_id\x18\x05 \x01(\tB-\xbaH*r(\x18\x80\x02\x32#^[A-Za-z0-9][A-Za-z0-9|._-]{0,255}$H\x00\x12\x1b\n\x05\x65mail\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xc0\x02H\x00\x12\x30\n\x04role\x18\x07 \x01(\tB\"\xbaH\x1fr\x1d\x18@2\x19^[a-z][a-z0-9:._-]{0,63}$B\x0c\n\x03who\x12\x05\xbaH\x02\x08\x01\"Q\n\x12\x41ssignRoleResponse\x12*\n\x04user\x18\x01 \x01(\x0b\x32\x1c.tenantmesh.identity.v1.User\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\xba\x02\n\x11RevokeRoleRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12@\n\x07user_id\x18\x04 \x01(\tB-\xbaH*r(\x18\x80\x02\x32#^[A-Za-z0-9][A-Za-z0-9|._-]{0,255}$H\x00\x12\x1b\n\x05\x65mail\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xc0\x02H\x00\x12\x30\n\x04role\x18\x06 \x01(\tB\"\xbaH\x1fr\x1d\x18@2\x19^[a-z][a-z0-9:._-]{0,63}$B\x0c\n\x03who\x12\x05\xbaH\x02\x08\x01\"%\n\x12RevokeRoleResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08*w\n\x10PasswordHandover\x12!\n\x1dPASSWORD_HANDOVER_UNSPECIFIED\x10\x00\x12\x1b\n\x17PASSWORD_HANDOVER_CLAIM\x10\x01\x12#\n\x1fPASSWORD_HANDOVER_PROVIDER_MAIL\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tenantmesh/identity/v1/user.proto\x12\x16tenantmesh.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$tenantmesh/common/v1/ownership.proto\x1a\x1ftenantmesh/common/v1/tier.proto\"\xad\x03\n\x04User\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x17\n\x05\x65mail\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc0\x02\x12\x16\n\x0e\x65mail_verified\x18\x03 \x01(\x08\x12\x1b\n\ngiven_name\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1c\n\x0b\x66\x61mily_name\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x19\n\x08language\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18#\x12\x0f\n\x07\x65nabled\x18\x07 \x01(\x08\x12 \n\x18password_change_required\x18\x08 \x01(\x08\x12\x1f\n\x05roles\x18\t \x03(\tB\x10\xbaH\r\x92\x01\n\x10@\"\x06r\x04\x10\x01\x18@\x12\x32\n\townership\x18\n \x01(\x0b\x32\x1f.tenantmesh.common.v1.Ownership\x12\x19\n\x08provider\x18\x0b \x01(\tB\x07\xbaH\x04r\x02\x18 \x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8b\x05\n\x11\x45nsureUserRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12\x41\n\x05\x65mail\x18\x05 \x01(\tB2\xbaH/r-\x10\x03\x18\xc0\x02\x32&^[^\\x00-\\x1f\\x7f]+@[^\\x00-\\x20\\x7f@]+$\x12\x1b\n\ngiven_name\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1c\n\x0b\x66\x61mily_name\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12>\n\x08language\x18\x08 \x01(\tB,\xbaH)r\'\x18#2#^([a-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$\x12\x16\n\x0e\x65mail_verified\x18\t \x01(\x08\x12!\n\rcredential_id\x18\n \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12H\n\x08handover\x18\x0b \x01(\x0e\x32(.tenantmesh.identity.v1.PasswordHandoverB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00H\x00\x12\x37\n\x0b\x63lient_name\x18\x0c \x01(\tB\"\xbaH\x1fr\x1d\x18\x1f\x32\x19^([a-z][a-z0-9-]{0,30})?$\x12\x15\n\rvalidate_only\x18\r \x01(\x08\x42\x17\n\x0e\x66irst_password\x12\x05\xbaH\x02\x08\x01\"\xa1\x01\n\x12\x45nsureUserResponse\x12*\n\x04user\x18\x01 \x01(\x0b\x32\x1c.tenantmesh.identity.v1.User\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\x12N\n\rcredential_id\x18\x03 \x01(\tB7\xbaH4r2\x18$2.^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$\"\x8d\x02\n\x0eGetUserRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12@\n\x07user_id\x18\x04 \x01(\tB-\xbaH*r(\x18\x80\x02\x32#^[A-Za-z0-9][A-Za-z0-9|._-]{0,255}$H\x00\x12\x1b\n\x05\x65mail\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xc0\x02H\x00\x42\x0c\n\x03who\x12\x05\xbaH\x02\x08\x01\"=\n\x0fGetUserResponse\x12*\n\x04user\x18\x01 \x01(\x0b\x32\x1c.tenantmesh.identity.v1.User\"\xdc\x03\n\x10ListUsersRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12>\n\ntenant_key\x18\x02 \x01(\tB*\xbaH\'r%\x18\x1f\x32!^([a-z][a-z0-9-]{1,29}[a-z0-9])?$\x12\x32\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12=\n\x0coperation_id\x18\x04 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08:\xb7\x01\xbaH\xb3\x01\x1a\xb0\x01\n\x0ctenant.whole\x12?tenant_id, tenant_key and tier are given together or not at all\x1a_(this.tenant_id == \'\') == (this.tenant_key == \'\') && (this.tenant_id == \'\') == (this.tier == 0)\"n\n\x11ListUsersResponse\x12\x36\n\x05users\x18\x01 \x03(\x0b\x32\x1c.tenantmesh.identity.v1.UserB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xcf\x02\n\x11\x44\x65leteUserRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12@\n\x07user_id\x18\x04 \x01(\tB-\xbaH*r(\x18\x80\x02\x32#^[A-Za-z0-9][A-Za-z0-9|._-]{0,255}$H\x00\x12\x1b\n\x05\x65mail\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xc0\x02H\x00\x12=\n\x0coperation_id\x18\x06 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$B\x0c\n\x03who\x12\x05\xbaH\x02\x08\x01\"%\n\x12\x44\x65leteUserResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08\"\xfe\x02\n\x11\x41ssignRoleRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12@\n\x07user_id\x18\x05 \x01(\tB-\xbaH*r(\x18\x80\x02\x32#^[A-Za-z0-9][A-Za-z0-9|._-]{0,255}$H\x00\x12\x1b\n\x05\x65mail\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xc0\x02H\x00\x12\x30\n\x04role\x18\x07 \x01(\tB\"\xbaH\x1fr\x1d\x18@2\x19^[a-z][a-z0-9:._-]{0,63}$B\x0c\n\x03who\x12\x05\xbaH\x02\x08\x01\"Q\n\x12\x41ssignRoleResponse\x12*\n\x04user\x18\x01 \x01(\x0b\x32\x1c.tenantmesh.identity.v1.User\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\xc2\x02\n\x11RevokeRoleRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12@\n\x07user_id\x18\x04 \x01(\tB-\xbaH*r(\x18\x80\x02\x32#^[A-Za-z0-9][A-Za-z0-9|._-]{0,255}$H\x00\x12\x1b\n\x05\x65mail\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xc0\x02H\x00\x12\x30\n\x04role\x18\x06 \x01(\tB\"\xbaH\x1fr\x1d\x18@2\x19^[a-z][a-z0-9:._-]{0,63}$B\x0c\n\x03who\x12\x05\xbaH\x02\x08\x01\"%\n\x12RevokeRoleResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08*w\n\x10PasswordHandover\x12!\n\x1dPASSWORD_HANDOVER_UNSPECIFIED\x10\x00\x12\x1b\n\x17PASSWORD_HANDOVER_CLAIM\x10\x01\x12#\n\x1fPASSWORD_HANDOVER_PROVIDER_MAIL\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,7 +54,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENSUREUSERREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_ENSUREUSERREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_ENSUREUSERREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_ENSUREUSERREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_ENSUREUSERREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_ENSUREUSERREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_ENSUREUSERREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_ENSUREUSERREQUEST'].fields_by_name['operation_id']._loaded_options = None
@@ -80,7 +80,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETUSERREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_GETUSERREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_GETUSERREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_GETUSERREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_GETUSERREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_GETUSERREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_GETUSERREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_GETUSERREQUEST'].fields_by_name['user_id']._loaded_options = None
@@ -90,7 +90,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTUSERSREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_LISTUSERSREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_LISTUSERSREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_LISTUSERSREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\037r\035\030\0372\031^([a-z][a-z0-9-]{2,30})?$'
+  _globals['_LISTUSERSREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\'r%\030\0372!^([a-z][a-z0-9-]{1,29}[a-z0-9])?$'
   _globals['_LISTUSERSREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_LISTUSERSREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_LISTUSERSREQUEST'].fields_by_name['operation_id']._loaded_options = None
@@ -110,7 +110,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEUSERREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_DELETEUSERREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_DELETEUSERREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_DELETEUSERREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_DELETEUSERREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_DELETEUSERREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_DELETEUSERREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_DELETEUSERREQUEST'].fields_by_name['user_id']._loaded_options = None
@@ -124,7 +124,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ASSIGNROLEREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_ASSIGNROLEREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_ASSIGNROLEREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_ASSIGNROLEREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_ASSIGNROLEREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_ASSIGNROLEREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_ASSIGNROLEREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_ASSIGNROLEREQUEST'].fields_by_name['operation_id']._loaded_options = None
@@ -140,7 +140,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOKEROLEREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_REVOKEROLEREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_REVOKEROLEREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_REVOKEROLEREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_REVOKEROLEREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_REVOKEROLEREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_REVOKEROLEREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_REVOKEROLEREQUEST'].fields_by_name['user_id']._loaded_options = None
@@ -149,32 +149,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOKEROLEREQUEST'].fields_by_name['email']._serialized_options = b'\272H\007r\005\020\003\030\300\002'
   _globals['_REVOKEROLEREQUEST'].fields_by_name['role']._loaded_options = None
   _globals['_REVOKEROLEREQUEST'].fields_by_name['role']._serialized_options = b'\272H\037r\035\030@2\031^[a-z][a-z0-9:._-]{0,63}$'
-  _globals['_PASSWORDHANDOVER']._serialized_start=3531
-  _globals['_PASSWORDHANDOVER']._serialized_end=3650
+  _globals['_PASSWORDHANDOVER']._serialized_start=3579
+  _globals['_PASSWORDHANDOVER']._serialized_end=3698
   _globals['_USER']._serialized_start=195
   _globals['_USER']._serialized_end=624
   _globals['_ENSUREUSERREQUEST']._serialized_start=627
-  _globals['_ENSUREUSERREQUEST']._serialized_end=1270
-  _globals['_ENSUREUSERRESPONSE']._serialized_start=1273
-  _globals['_ENSUREUSERRESPONSE']._serialized_end=1434
-  _globals['_GETUSERREQUEST']._serialized_start=1437
-  _globals['_GETUSERREQUEST']._serialized_end=1698
-  _globals['_GETUSERRESPONSE']._serialized_start=1700
-  _globals['_GETUSERRESPONSE']._serialized_end=1761
-  _globals['_LISTUSERSREQUEST']._serialized_start=1764
-  _globals['_LISTUSERSREQUEST']._serialized_end=2232
-  _globals['_LISTUSERSRESPONSE']._serialized_start=2234
-  _globals['_LISTUSERSRESPONSE']._serialized_end=2344
-  _globals['_DELETEUSERREQUEST']._serialized_start=2347
-  _globals['_DELETEUSERREQUEST']._serialized_end=2674
-  _globals['_DELETEUSERRESPONSE']._serialized_start=2676
-  _globals['_DELETEUSERRESPONSE']._serialized_end=2713
-  _globals['_ASSIGNROLEREQUEST']._serialized_start=2716
-  _globals['_ASSIGNROLEREQUEST']._serialized_end=3090
-  _globals['_ASSIGNROLERESPONSE']._serialized_start=3092
-  _globals['_ASSIGNROLERESPONSE']._serialized_end=3173
-  _globals['_REVOKEROLEREQUEST']._serialized_start=3176
-  _globals['_REVOKEROLEREQUEST']._serialized_end=3490
-  _globals['_REVOKEROLERESPONSE']._serialized_start=3492
-  _globals['_REVOKEROLERESPONSE']._serialized_end=3529
+  _globals['_ENSUREUSERREQUEST']._serialized_end=1278
+  _globals['_ENSUREUSERRESPONSE']._serialized_start=1281
+  _globals['_ENSUREUSERRESPONSE']._serialized_end=1442
+  _globals['_GETUSERREQUEST']._serialized_start=1445
+  _globals['_GETUSERREQUEST']._serialized_end=1714
+  _globals['_GETUSERRESPONSE']._serialized_start=1716
+  _globals['_GETUSERRESPONSE']._serialized_end=1777
+  _globals['_LISTUSERSREQUEST']._serialized_start=1780
+  _globals['_LISTUSERSREQUEST']._serialized_end=2256
+  _globals['_LISTUSERSRESPONSE']._serialized_start=2258
+  _globals['_LISTUSERSRESPONSE']._serialized_end=2368
+  _globals['_DELETEUSERREQUEST']._serialized_start=2371
+  _globals['_DELETEUSERREQUEST']._serialized_end=2706
+  _globals['_DELETEUSERRESPONSE']._serialized_start=2708
+  _globals['_DELETEUSERRESPONSE']._serialized_end=2745
+  _globals['_ASSIGNROLEREQUEST']._serialized_start=2748
+  _globals['_ASSIGNROLEREQUEST']._serialized_end=3130
+  _globals['_ASSIGNROLERESPONSE']._serialized_start=3132
+  _globals['_ASSIGNROLERESPONSE']._serialized_end=3213
+  _globals['_REVOKEROLEREQUEST']._serialized_start=3216
+  _globals['_REVOKEROLEREQUEST']._serialized_end=3538
+  _globals['_REVOKEROLERESPONSE']._serialized_start=3540
+  _globals['_REVOKEROLERESPONSE']._serialized_end=3577
 # @@protoc_insertion_point(module_scope)

@@ -29,7 +29,7 @@ from tenantmesh.common.v1 import ownership_pb2 as tenantmesh_dot_common_dot_v1_d
 from tenantmesh.common.v1 import tier_pb2 as tenantmesh_dot_common_dot_v1_dot_tier__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.tenantmesh/storage/v1/bucket_credentials.proto\x12\x15tenantmesh.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$tenantmesh/common/v1/ownership.proto\x1a\x1ftenantmesh/common/v1/tier.proto\"\x8d\x04\n\x11\x42ucketCredentials\x12 \n\x0e\x63redentials_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12=\n\x06\x61\x63\x63\x65ss\x18\x02 \x01(\x0e\x32#.tenantmesh.storage.v1.BucketAccessB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x46\n\x05state\x18\x03 \x01(\x0e\x32-.tenantmesh.storage.v1.BucketCredentialsStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1f\n\raccess_key_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x17\n\x06\x62ucket\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x18\n\x06prefix\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1a\n\x08replaces\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x32\n\townership\x18\x08 \x01(\x0b\x32\x1f.tenantmesh.common.v1.Ownership\x12\x19\n\x08provider\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18 \x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nclaim_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xde\x02\n\x17IssueCredentialsRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12?\n\x06\x61\x63\x63\x65ss\x18\x05 \x01(\x0e\x32#.tenantmesh.storage.v1.BucketAccessB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12>\n\x08lifetime\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x0b\"\x04\x08\xc0\xf4\x07\x32\x03\x08\x84\x07\"j\n\x18IssueCredentialsResponse\x12=\n\x0b\x63redentials\x18\x01 \x01(\x0b\x32(.tenantmesh.storage.v1.BucketCredentials\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\x9c\x02\n\x16ListCredentialsRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\x0coperation_id\x18\x04 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\x86\x01\n\x17ListCredentialsResponse\x12H\n\x0b\x63redentials\x18\x01 \x03(\x0b\x32(.tenantmesh.storage.v1.BucketCredentialsB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xbb\x02\n\x18RotateCredentialsRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12\x44\n\x0e\x63redentials_id\x18\x05 \x01(\tB,\xbaH)r\'\x18\x80\x01\x32\"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$\x12\x15\n\rkeep_previous\x18\x06 \x01(\x08\"k\n\x19RotateCredentialsResponse\x12=\n\x0b\x63redentials\x18\x01 \x01(\x0b\x32(.tenantmesh.storage.v1.BucketCredentials\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\xaa\x02\n\x18RevokeCredentialsRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12G\n\x0e\x63redentials_id\x18\x04 \x01(\tB/\xbaH,r*\x18\x80\x01\x32%^([A-Za-z0-9][A-Za-z0-9._-]{0,127})?$\x12=\n\x0coperation_id\x18\x05 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\"F\n\x19RevokeCredentialsResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08\x12\x18\n\x07revoked\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xec\x01\n\x1cIssueCredentialsClaimRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x44\n\x0e\x63redentials_id\x18\x04 \x01(\tB,\xbaH)r\'\x18\x80\x01\x32\"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$\"t\n\x1dIssueCredentialsClaimResponse\x12\"\n\x0b\x63laim_token\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10+\x18\x80\x04\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"P\n\x17\x43laimCredentialsRequest\x12\x35\n\x0b\x63laim_token\x18\x01 \x01(\tB \x80\x01\x01\xbaH\x1ar\x18\x10+\x18\x80\x04\x32\x11^[A-Za-z0-9_.-]+$\"\xb6\x02\n\x18\x43laimCredentialsResponse\x12\x1f\n\raccess_key_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12(\n\x11secret_access_key\x18\x02 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x08\x12\"\n\rsession_token\x18\x03 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\x80@\x12\x1a\n\x08\x65ndpoint\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12\x17\n\x06region\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x17\n\x06\x62ucket\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x18\n\x06prefix\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x12\n\npath_style\x18\x08 \x01(\x08\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp*h\n\x0c\x42ucketAccess\x12\x1d\n\x19\x42UCKET_ACCESS_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x42UCKET_ACCESS_READ_ONLY\x10\x01\x12\x1c\n\x18\x42UCKET_ACCESS_READ_WRITE\x10\x02*\xdd\x01\n\x16\x42ucketCredentialsState\x12(\n$BUCKET_CREDENTIALS_STATE_UNSPECIFIED\x10\x00\x12&\n\"BUCKET_CREDENTIALS_STATE_CLAIMABLE\x10\x01\x12#\n\x1f\x42UCKET_CREDENTIALS_STATE_ACTIVE\x10\x02\x12&\n\"BUCKET_CREDENTIALS_STATE_SUSPENDED\x10\x03\x12$\n BUCKET_CREDENTIALS_STATE_EXPIRED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.tenantmesh/storage/v1/bucket_credentials.proto\x12\x15tenantmesh.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$tenantmesh/common/v1/ownership.proto\x1a\x1ftenantmesh/common/v1/tier.proto\"\x8d\x04\n\x11\x42ucketCredentials\x12 \n\x0e\x63redentials_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12=\n\x06\x61\x63\x63\x65ss\x18\x02 \x01(\x0e\x32#.tenantmesh.storage.v1.BucketAccessB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x46\n\x05state\x18\x03 \x01(\x0e\x32-.tenantmesh.storage.v1.BucketCredentialsStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1f\n\raccess_key_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x17\n\x06\x62ucket\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x18\n\x06prefix\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1a\n\x08replaces\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x32\n\townership\x18\x08 \x01(\x0b\x32\x1f.tenantmesh.common.v1.Ownership\x12\x19\n\x08provider\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18 \x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nclaim_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe6\x02\n\x17IssueCredentialsRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12?\n\x06\x61\x63\x63\x65ss\x18\x05 \x01(\x0e\x32#.tenantmesh.storage.v1.BucketAccessB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12>\n\x08lifetime\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x0b\"\x04\x08\xc0\xf4\x07\x32\x03\x08\x84\x07\"j\n\x18IssueCredentialsResponse\x12=\n\x0b\x63redentials\x18\x01 \x01(\x0b\x32(.tenantmesh.storage.v1.BucketCredentials\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\xa4\x02\n\x16ListCredentialsRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\x0coperation_id\x18\x04 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\x86\x01\n\x17ListCredentialsResponse\x12H\n\x0b\x63redentials\x18\x01 \x03(\x0b\x32(.tenantmesh.storage.v1.BucketCredentialsB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xc3\x02\n\x18RotateCredentialsRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12\x44\n\x0e\x63redentials_id\x18\x05 \x01(\tB,\xbaH)r\'\x18\x80\x01\x32\"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$\x12\x15\n\rkeep_previous\x18\x06 \x01(\x08\"k\n\x19RotateCredentialsResponse\x12=\n\x0b\x63redentials\x18\x01 \x01(\x0b\x32(.tenantmesh.storage.v1.BucketCredentials\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\xb2\x02\n\x18RevokeCredentialsRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12G\n\x0e\x63redentials_id\x18\x04 \x01(\tB/\xbaH,r*\x18\x80\x01\x32%^([A-Za-z0-9][A-Za-z0-9._-]{0,127})?$\x12=\n\x0coperation_id\x18\x05 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\"F\n\x19RevokeCredentialsResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08\x12\x18\n\x07revoked\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xf4\x01\n\x1cIssueCredentialsClaimRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x44\n\x0e\x63redentials_id\x18\x04 \x01(\tB,\xbaH)r\'\x18\x80\x01\x32\"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$\"t\n\x1dIssueCredentialsClaimResponse\x12\"\n\x0b\x63laim_token\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10+\x18\x80\x04\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"P\n\x17\x43laimCredentialsRequest\x12\x35\n\x0b\x63laim_token\x18\x01 \x01(\tB \x80\x01\x01\xbaH\x1ar\x18\x10+\x18\x80\x04\x32\x11^[A-Za-z0-9_.-]+$\"\xb6\x02\n\x18\x43laimCredentialsResponse\x12\x1f\n\raccess_key_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12(\n\x11secret_access_key\x18\x02 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x08\x12\"\n\rsession_token\x18\x03 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\x80@\x12\x1a\n\x08\x65ndpoint\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12\x17\n\x06region\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x17\n\x06\x62ucket\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x18\n\x06prefix\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x12\n\npath_style\x18\x08 \x01(\x08\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp*h\n\x0c\x42ucketAccess\x12\x1d\n\x19\x42UCKET_ACCESS_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x42UCKET_ACCESS_READ_ONLY\x10\x01\x12\x1c\n\x18\x42UCKET_ACCESS_READ_WRITE\x10\x02*\xdd\x01\n\x16\x42ucketCredentialsState\x12(\n$BUCKET_CREDENTIALS_STATE_UNSPECIFIED\x10\x00\x12&\n\"BUCKET_CREDENTIALS_STATE_CLAIMABLE\x10\x01\x12#\n\x1f\x42UCKET_CREDENTIALS_STATE_ACTIVE\x10\x02\x12&\n\"BUCKET_CREDENTIALS_STATE_SUSPENDED\x10\x03\x12$\n BUCKET_CREDENTIALS_STATE_EXPIRED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,7 +55,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ISSUECREDENTIALSREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_ISSUECREDENTIALSREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_ISSUECREDENTIALSREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_ISSUECREDENTIALSREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_ISSUECREDENTIALSREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_ISSUECREDENTIALSREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_ISSUECREDENTIALSREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_ISSUECREDENTIALSREQUEST'].fields_by_name['operation_id']._loaded_options = None
@@ -67,7 +67,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTCREDENTIALSREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_LISTCREDENTIALSREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_LISTCREDENTIALSREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_LISTCREDENTIALSREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_LISTCREDENTIALSREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_LISTCREDENTIALSREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_LISTCREDENTIALSREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_LISTCREDENTIALSREQUEST'].fields_by_name['operation_id']._loaded_options = None
@@ -83,7 +83,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROTATECREDENTIALSREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_ROTATECREDENTIALSREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_ROTATECREDENTIALSREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_ROTATECREDENTIALSREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_ROTATECREDENTIALSREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_ROTATECREDENTIALSREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_ROTATECREDENTIALSREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_ROTATECREDENTIALSREQUEST'].fields_by_name['operation_id']._loaded_options = None
@@ -93,7 +93,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOKECREDENTIALSREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_REVOKECREDENTIALSREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_REVOKECREDENTIALSREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_REVOKECREDENTIALSREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_REVOKECREDENTIALSREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_REVOKECREDENTIALSREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_REVOKECREDENTIALSREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_REVOKECREDENTIALSREQUEST'].fields_by_name['credentials_id']._loaded_options = None
@@ -105,7 +105,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ISSUECREDENTIALSCLAIMREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_ISSUECREDENTIALSCLAIMREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_ISSUECREDENTIALSCLAIMREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_ISSUECREDENTIALSCLAIMREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_ISSUECREDENTIALSCLAIMREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_ISSUECREDENTIALSCLAIMREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_ISSUECREDENTIALSCLAIMREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_ISSUECREDENTIALSCLAIMREQUEST'].fields_by_name['credentials_id']._loaded_options = None
@@ -128,34 +128,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLAIMCREDENTIALSRESPONSE'].fields_by_name['bucket']._serialized_options = b'\272H\004r\002\030?'
   _globals['_CLAIMCREDENTIALSRESPONSE'].fields_by_name['prefix']._loaded_options = None
   _globals['_CLAIMCREDENTIALSRESPONSE'].fields_by_name['prefix']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_BUCKETACCESS']._serialized_start=3203
-  _globals['_BUCKETACCESS']._serialized_end=3307
-  _globals['_BUCKETCREDENTIALSSTATE']._serialized_start=3310
-  _globals['_BUCKETCREDENTIALSSTATE']._serialized_end=3531
+  _globals['_BUCKETACCESS']._serialized_start=3243
+  _globals['_BUCKETACCESS']._serialized_end=3347
+  _globals['_BUCKETCREDENTIALSSTATE']._serialized_start=3350
+  _globals['_BUCKETCREDENTIALSSTATE']._serialized_end=3571
   _globals['_BUCKETCREDENTIALS']._serialized_start=239
   _globals['_BUCKETCREDENTIALS']._serialized_end=764
   _globals['_ISSUECREDENTIALSREQUEST']._serialized_start=767
-  _globals['_ISSUECREDENTIALSREQUEST']._serialized_end=1117
-  _globals['_ISSUECREDENTIALSRESPONSE']._serialized_start=1119
-  _globals['_ISSUECREDENTIALSRESPONSE']._serialized_end=1225
-  _globals['_LISTCREDENTIALSREQUEST']._serialized_start=1228
-  _globals['_LISTCREDENTIALSREQUEST']._serialized_end=1512
-  _globals['_LISTCREDENTIALSRESPONSE']._serialized_start=1515
-  _globals['_LISTCREDENTIALSRESPONSE']._serialized_end=1649
-  _globals['_ROTATECREDENTIALSREQUEST']._serialized_start=1652
-  _globals['_ROTATECREDENTIALSREQUEST']._serialized_end=1967
-  _globals['_ROTATECREDENTIALSRESPONSE']._serialized_start=1969
-  _globals['_ROTATECREDENTIALSRESPONSE']._serialized_end=2076
-  _globals['_REVOKECREDENTIALSREQUEST']._serialized_start=2079
-  _globals['_REVOKECREDENTIALSREQUEST']._serialized_end=2377
-  _globals['_REVOKECREDENTIALSRESPONSE']._serialized_start=2379
-  _globals['_REVOKECREDENTIALSRESPONSE']._serialized_end=2449
-  _globals['_ISSUECREDENTIALSCLAIMREQUEST']._serialized_start=2452
-  _globals['_ISSUECREDENTIALSCLAIMREQUEST']._serialized_end=2688
-  _globals['_ISSUECREDENTIALSCLAIMRESPONSE']._serialized_start=2690
-  _globals['_ISSUECREDENTIALSCLAIMRESPONSE']._serialized_end=2806
-  _globals['_CLAIMCREDENTIALSREQUEST']._serialized_start=2808
-  _globals['_CLAIMCREDENTIALSREQUEST']._serialized_end=2888
-  _globals['_CLAIMCREDENTIALSRESPONSE']._serialized_start=2891
-  _globals['_CLAIMCREDENTIALSRESPONSE']._serialized_end=3201
+  _globals['_ISSUECREDENTIALSREQUEST']._serialized_end=1125
+  _globals['_ISSUECREDENTIALSRESPONSE']._serialized_start=1127
+  _globals['_ISSUECREDENTIALSRESPONSE']._serialized_end=1233
+  _globals['_LISTCREDENTIALSREQUEST']._serialized_start=1236
+  _globals['_LISTCREDENTIALSREQUEST']._serialized_end=1528
+  _globals['_LISTCREDENTIALSRESPONSE']._serialized_start=1531
+  _globals['_LISTCREDENTIALSRESPONSE']._serialized_end=1665
+  _globals['_ROTATECREDENTIALSREQUEST']._serialized_start=1668
+  _globals['_ROTATECREDENTIALSREQUEST']._serialized_end=1991
+  _globals['_ROTATECREDENTIALSRESPONSE']._serialized_start=1993
+  _globals['_ROTATECREDENTIALSRESPONSE']._serialized_end=2100
+  _globals['_REVOKECREDENTIALSREQUEST']._serialized_start=2103
+  _globals['_REVOKECREDENTIALSREQUEST']._serialized_end=2409
+  _globals['_REVOKECREDENTIALSRESPONSE']._serialized_start=2411
+  _globals['_REVOKECREDENTIALSRESPONSE']._serialized_end=2481
+  _globals['_ISSUECREDENTIALSCLAIMREQUEST']._serialized_start=2484
+  _globals['_ISSUECREDENTIALSCLAIMREQUEST']._serialized_end=2728
+  _globals['_ISSUECREDENTIALSCLAIMRESPONSE']._serialized_start=2730
+  _globals['_ISSUECREDENTIALSCLAIMRESPONSE']._serialized_end=2846
+  _globals['_CLAIMCREDENTIALSREQUEST']._serialized_start=2848
+  _globals['_CLAIMCREDENTIALSREQUEST']._serialized_end=2928
+  _globals['_CLAIMCREDENTIALSRESPONSE']._serialized_start=2931
+  _globals['_CLAIMCREDENTIALSRESPONSE']._serialized_end=3241
 # @@protoc_insertion_point(module_scope)

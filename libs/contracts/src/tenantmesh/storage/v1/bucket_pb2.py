@@ -29,7 +29,7 @@ from tenantmesh.common.v1 import ownership_pb2 as tenantmesh_dot_common_dot_v1_d
 from tenantmesh.common.v1 import tier_pb2 as tenantmesh_dot_common_dot_v1_dot_tier__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tenantmesh/storage/v1/bucket.proto\x12\x15tenantmesh.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$tenantmesh/common/v1/ownership.proto\x1a\x1ftenantmesh/common/v1/tier.proto\"\xa8\x01\n\rFeatureReport\x12?\n\x07\x66\x65\x61ture\x18\x01 \x01(\x0e\x32$.tenantmesh.storage.v1.BucketFeatureB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12<\n\x05state\x18\x02 \x01(\x0e\x32#.tenantmesh.storage.v1.FeatureStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x06\x64\x65tail\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\xb3\x01\n\x0f\x42ucketLifecycle\x12L\n\x13noncurrent_lifetime\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x14\xbaH\x11\xaa\x01\x0e\"\x06\x08\x80\x86\xb0\x96\x01\x32\x04\x08\x80\xa3\x05\x12R\n\x1aincomplete_upload_lifetime\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\x08\x80\x9a\x9e\x01\x32\x04\x08\x80\xa3\x05\"\xb9\x01\n\x0e\x42ucketSettings\x12\x17\n\nversioning\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x44\n\nkms_key_id\x18\x02 \x01(\tB0\xbaH-r+\x18\x80\x02\x32&^([A-Za-z0-9][A-Za-z0-9:/_-]{0,255})?$\x12\x39\n\tlifecycle\x18\x03 \x01(\x0b\x32&.tenantmesh.storage.v1.BucketLifecycleB\r\n\x0b_versioning\"\xe4\x04\n\x06\x42ucket\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x18\n\x06prefix\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x33\n\ntenant_key\x18\x03 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x32\n\x04tier\x18\x04 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x37\n\x08settings\x18\x05 \x01(\x0b\x32%.tenantmesh.storage.v1.BucketSettings\x12@\n\x08\x66\x65\x61tures\x18\x06 \x03(\x0b\x32$.tenantmesh.storage.v1.FeatureReportB\x08\xbaH\x05\x92\x01\x02\x10 \x12#\n\x07\x64omains\x18\x07 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xc8\x01\"\x07r\x05\x10\x01\x18\xfd\x01\x12\"\n\x07\x66olders\x18\x08 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10@\"\x07r\x05\x10\x01\x18\xff\x01\x12\x16\n\x0e\x61\x63\x63\x65ss_enabled\x18\t \x01(\x08\x12\x1a\n\x08\x65ndpoint\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12\x17\n\x06region\x18\x0b \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x32\n\townership\x18\x0c \x01(\x0b\x32\x1f.tenantmesh.common.v1.Ownership\x12\x19\n\x08provider\x18\r \x01(\tB\x07\xbaH\x04r\x02\x18 \x12/\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd0\x02\n\x13\x45nsureBucketRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12%\n\x07\x64omains\x18\x05 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x10\xc8\x01\x18\x01\"\x07r\x05\x18\xfd\x01h\x01\x12\x37\n\x08settings\x18\x06 \x01(\x0b\x32%.tenantmesh.storage.v1.BucketSettings\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\"V\n\x14\x45nsureBucketResponse\x12-\n\x06\x62ucket\x18\x01 \x01(\x0b\x32\x1d.tenantmesh.storage.v1.Bucket\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\x9a\x01\n\x10GetBucketRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"B\n\x11GetBucketResponse\x12-\n\x06\x62ucket\x18\x01 \x01(\x0b\x32\x1d.tenantmesh.storage.v1.Bucket\"\xb0\x01\n\x12ListBucketsRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12=\n\x0coperation_id\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"s\n\x13ListBucketsResponse\x12\x39\n\x07\x62uckets\x18\x01 \x03(\x0b\x32\x1d.tenantmesh.storage.v1.BucketB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xb1\x01\n\x16SetBucketAccessRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x0f\n\x07\x65nabled\x18\x04 \x01(\x08\"Y\n\x17SetBucketAccessResponse\x12-\n\x06\x62ucket\x18\x01 \x01(\x0b\x32\x1d.tenantmesh.storage.v1.Bucket\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"\xb3\x01\n\x12\x45mptyBucketRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\xa4\x01\n\x13\x45mptyBucketResponse\x12!\n\x10\x64\x65leted_versions\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1e\n\rdeleted_bytes\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12 \n\x0f\x61\x62orted_uploads\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1a\n\x08last_key\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x0c\n\x04\x64one\x18\x05 \x01(\x08\"\xdc\x01\n\x13\x44\x65leteBucketRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\x0coperation_id\x18\x04 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\"\'\n\x14\x44\x65leteBucketResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08*\xac\x02\n\rBucketFeature\x12\x1e\n\x1a\x42UCKET_FEATURE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x42UCKET_FEATURE_VERSIONING\x10\x01\x12\x1d\n\x19\x42UCKET_FEATURE_ENCRYPTION\x10\x02\x12&\n\"BUCKET_FEATURE_PUBLIC_ACCESS_BLOCK\x10\x03\x12\x1c\n\x18\x42UCKET_FEATURE_OWNERSHIP\x10\x04\x12\x1c\n\x18\x42UCKET_FEATURE_LIFECYCLE\x10\x05\x12\x17\n\x13\x42UCKET_FEATURE_CORS\x10\x06\x12&\n\"BUCKET_FEATURE_LIMITED_CREDENTIALS\x10\x07\x12\x18\n\x14\x42UCKET_FEATURE_QUOTA\x10\x08*\x8f\x01\n\x0c\x46\x65\x61tureState\x12\x1d\n\x19\x46\x45\x41TURE_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x46\x45\x41TURE_STATE_ON\x10\x01\x12\x15\n\x11\x46\x45\x41TURE_STATE_OFF\x10\x02\x12\x19\n\x15\x46\x45\x41TURE_STATE_MISSING\x10\x03\x12\x18\n\x14\x46\x45\x41TURE_STATE_SHARED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tenantmesh/storage/v1/bucket.proto\x12\x15tenantmesh.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$tenantmesh/common/v1/ownership.proto\x1a\x1ftenantmesh/common/v1/tier.proto\"\xa8\x01\n\rFeatureReport\x12?\n\x07\x66\x65\x61ture\x18\x01 \x01(\x0e\x32$.tenantmesh.storage.v1.BucketFeatureB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12<\n\x05state\x18\x02 \x01(\x0e\x32#.tenantmesh.storage.v1.FeatureStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x06\x64\x65tail\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\xb3\x01\n\x0f\x42ucketLifecycle\x12L\n\x13noncurrent_lifetime\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x14\xbaH\x11\xaa\x01\x0e\"\x06\x08\x80\x86\xb0\x96\x01\x32\x04\x08\x80\xa3\x05\x12R\n\x1aincomplete_upload_lifetime\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\r\"\x05\x08\x80\x9a\x9e\x01\x32\x04\x08\x80\xa3\x05\"\xb9\x01\n\x0e\x42ucketSettings\x12\x17\n\nversioning\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x44\n\nkms_key_id\x18\x02 \x01(\tB0\xbaH-r+\x18\x80\x02\x32&^([A-Za-z0-9][A-Za-z0-9:/_-]{0,255})?$\x12\x39\n\tlifecycle\x18\x03 \x01(\x0b\x32&.tenantmesh.storage.v1.BucketLifecycleB\r\n\x0b_versioning\"\xec\x04\n\x06\x42ucket\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x18\n\x06prefix\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12;\n\ntenant_key\x18\x03 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x32\n\x04tier\x18\x04 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x37\n\x08settings\x18\x05 \x01(\x0b\x32%.tenantmesh.storage.v1.BucketSettings\x12@\n\x08\x66\x65\x61tures\x18\x06 \x03(\x0b\x32$.tenantmesh.storage.v1.FeatureReportB\x08\xbaH\x05\x92\x01\x02\x10 \x12#\n\x07\x64omains\x18\x07 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xc8\x01\"\x07r\x05\x10\x01\x18\xfd\x01\x12\"\n\x07\x66olders\x18\x08 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10@\"\x07r\x05\x10\x01\x18\xff\x01\x12\x16\n\x0e\x61\x63\x63\x65ss_enabled\x18\t \x01(\x08\x12\x1a\n\x08\x65ndpoint\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12\x17\n\x06region\x18\x0b \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x32\n\townership\x18\x0c \x01(\x0b\x32\x1f.tenantmesh.common.v1.Ownership\x12\x19\n\x08provider\x18\r \x01(\tB\x07\xbaH\x04r\x02\x18 \x12/\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd8\x02\n\x13\x45nsureBucketRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12%\n\x07\x64omains\x18\x05 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x10\xc8\x01\x18\x01\"\x07r\x05\x18\xfd\x01h\x01\x12\x37\n\x08settings\x18\x06 \x01(\x0b\x32%.tenantmesh.storage.v1.BucketSettings\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\"V\n\x14\x45nsureBucketResponse\x12-\n\x06\x62ucket\x18\x01 \x01(\x0b\x32\x1d.tenantmesh.storage.v1.Bucket\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\xa2\x01\n\x10GetBucketRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"B\n\x11GetBucketResponse\x12-\n\x06\x62ucket\x18\x01 \x01(\x0b\x32\x1d.tenantmesh.storage.v1.Bucket\"\xb0\x01\n\x12ListBucketsRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12=\n\x0coperation_id\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"s\n\x13ListBucketsResponse\x12\x39\n\x07\x62uckets\x18\x01 \x03(\x0b\x32\x1d.tenantmesh.storage.v1.BucketB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xb9\x01\n\x16SetBucketAccessRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x0f\n\x07\x65nabled\x18\x04 \x01(\x08\"Y\n\x17SetBucketAccessResponse\x12-\n\x06\x62ucket\x18\x01 \x01(\x0b\x32\x1d.tenantmesh.storage.v1.Bucket\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"\xbb\x01\n\x12\x45mptyBucketRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\xa4\x01\n\x13\x45mptyBucketResponse\x12!\n\x10\x64\x65leted_versions\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1e\n\rdeleted_bytes\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12 \n\x0f\x61\x62orted_uploads\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1a\n\x08last_key\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x0c\n\x04\x64one\x18\x05 \x01(\x08\"\xe4\x01\n\x13\x44\x65leteBucketRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\x0coperation_id\x18\x04 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\"\'\n\x14\x44\x65leteBucketResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08*\xac\x02\n\rBucketFeature\x12\x1e\n\x1a\x42UCKET_FEATURE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x42UCKET_FEATURE_VERSIONING\x10\x01\x12\x1d\n\x19\x42UCKET_FEATURE_ENCRYPTION\x10\x02\x12&\n\"BUCKET_FEATURE_PUBLIC_ACCESS_BLOCK\x10\x03\x12\x1c\n\x18\x42UCKET_FEATURE_OWNERSHIP\x10\x04\x12\x1c\n\x18\x42UCKET_FEATURE_LIFECYCLE\x10\x05\x12\x17\n\x13\x42UCKET_FEATURE_CORS\x10\x06\x12&\n\"BUCKET_FEATURE_LIMITED_CREDENTIALS\x10\x07\x12\x18\n\x14\x42UCKET_FEATURE_QUOTA\x10\x08*\x8f\x01\n\x0c\x46\x65\x61tureState\x12\x1d\n\x19\x46\x45\x41TURE_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x46\x45\x41TURE_STATE_ON\x10\x01\x12\x15\n\x11\x46\x45\x41TURE_STATE_OFF\x10\x02\x12\x19\n\x15\x46\x45\x41TURE_STATE_MISSING\x10\x03\x12\x18\n\x14\x46\x45\x41TURE_STATE_SHARED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,7 +53,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BUCKET'].fields_by_name['prefix']._loaded_options = None
   _globals['_BUCKET'].fields_by_name['prefix']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_BUCKET'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_BUCKET'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_BUCKET'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_BUCKET'].fields_by_name['tier']._loaded_options = None
   _globals['_BUCKET'].fields_by_name['tier']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_BUCKET'].fields_by_name['features']._loaded_options = None
@@ -71,7 +71,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENSUREBUCKETREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_ENSUREBUCKETREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_ENSUREBUCKETREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_ENSUREBUCKETREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_ENSUREBUCKETREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_ENSUREBUCKETREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_ENSUREBUCKETREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_ENSUREBUCKETREQUEST'].fields_by_name['operation_id']._loaded_options = None
@@ -81,7 +81,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETBUCKETREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_GETBUCKETREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_GETBUCKETREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_GETBUCKETREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_GETBUCKETREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_GETBUCKETREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_GETBUCKETREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_LISTBUCKETSREQUEST'].fields_by_name['tenant_id']._loaded_options = None
@@ -99,13 +99,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETBUCKETACCESSREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_SETBUCKETACCESSREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_SETBUCKETACCESSREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_SETBUCKETACCESSREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_SETBUCKETACCESSREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_SETBUCKETACCESSREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_SETBUCKETACCESSREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_EMPTYBUCKETREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_EMPTYBUCKETREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_EMPTYBUCKETREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_EMPTYBUCKETREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_EMPTYBUCKETREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_EMPTYBUCKETREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_EMPTYBUCKETREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_EMPTYBUCKETRESPONSE'].fields_by_name['deleted_versions']._loaded_options = None
@@ -119,15 +119,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEBUCKETREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_DELETEBUCKETREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_DELETEBUCKETREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_DELETEBUCKETREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_DELETEBUCKETREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_DELETEBUCKETREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_DELETEBUCKETREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_DELETEBUCKETREQUEST'].fields_by_name['operation_id']._loaded_options = None
   _globals['_DELETEBUCKETREQUEST'].fields_by_name['operation_id']._serialized_options = b'\272H$r\"\030\200\0012\035^([a-z0-9][a-z0-9-]{2,127})?$'
-  _globals['_BUCKETFEATURE']._serialized_start=3215
-  _globals['_BUCKETFEATURE']._serialized_end=3515
-  _globals['_FEATURESTATE']._serialized_start=3518
-  _globals['_FEATURESTATE']._serialized_end=3661
+  _globals['_BUCKETFEATURE']._serialized_start=3263
+  _globals['_BUCKETFEATURE']._serialized_end=3563
+  _globals['_FEATURESTATE']._serialized_start=3566
+  _globals['_FEATURESTATE']._serialized_end=3709
   _globals['_FEATUREREPORT']._serialized_start=227
   _globals['_FEATUREREPORT']._serialized_end=395
   _globals['_BUCKETLIFECYCLE']._serialized_start=398
@@ -135,29 +135,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BUCKETSETTINGS']._serialized_start=580
   _globals['_BUCKETSETTINGS']._serialized_end=765
   _globals['_BUCKET']._serialized_start=768
-  _globals['_BUCKET']._serialized_end=1380
-  _globals['_ENSUREBUCKETREQUEST']._serialized_start=1383
-  _globals['_ENSUREBUCKETREQUEST']._serialized_end=1719
-  _globals['_ENSUREBUCKETRESPONSE']._serialized_start=1721
-  _globals['_ENSUREBUCKETRESPONSE']._serialized_end=1807
-  _globals['_GETBUCKETREQUEST']._serialized_start=1810
-  _globals['_GETBUCKETREQUEST']._serialized_end=1964
-  _globals['_GETBUCKETRESPONSE']._serialized_start=1966
-  _globals['_GETBUCKETRESPONSE']._serialized_end=2032
-  _globals['_LISTBUCKETSREQUEST']._serialized_start=2035
-  _globals['_LISTBUCKETSREQUEST']._serialized_end=2211
-  _globals['_LISTBUCKETSRESPONSE']._serialized_start=2213
-  _globals['_LISTBUCKETSRESPONSE']._serialized_end=2328
-  _globals['_SETBUCKETACCESSREQUEST']._serialized_start=2331
-  _globals['_SETBUCKETACCESSREQUEST']._serialized_end=2508
-  _globals['_SETBUCKETACCESSRESPONSE']._serialized_start=2510
-  _globals['_SETBUCKETACCESSRESPONSE']._serialized_end=2599
-  _globals['_EMPTYBUCKETREQUEST']._serialized_start=2602
-  _globals['_EMPTYBUCKETREQUEST']._serialized_end=2781
-  _globals['_EMPTYBUCKETRESPONSE']._serialized_start=2784
-  _globals['_EMPTYBUCKETRESPONSE']._serialized_end=2948
-  _globals['_DELETEBUCKETREQUEST']._serialized_start=2951
-  _globals['_DELETEBUCKETREQUEST']._serialized_end=3171
-  _globals['_DELETEBUCKETRESPONSE']._serialized_start=3173
-  _globals['_DELETEBUCKETRESPONSE']._serialized_end=3212
+  _globals['_BUCKET']._serialized_end=1388
+  _globals['_ENSUREBUCKETREQUEST']._serialized_start=1391
+  _globals['_ENSUREBUCKETREQUEST']._serialized_end=1735
+  _globals['_ENSUREBUCKETRESPONSE']._serialized_start=1737
+  _globals['_ENSUREBUCKETRESPONSE']._serialized_end=1823
+  _globals['_GETBUCKETREQUEST']._serialized_start=1826
+  _globals['_GETBUCKETREQUEST']._serialized_end=1988
+  _globals['_GETBUCKETRESPONSE']._serialized_start=1990
+  _globals['_GETBUCKETRESPONSE']._serialized_end=2056
+  _globals['_LISTBUCKETSREQUEST']._serialized_start=2059
+  _globals['_LISTBUCKETSREQUEST']._serialized_end=2235
+  _globals['_LISTBUCKETSRESPONSE']._serialized_start=2237
+  _globals['_LISTBUCKETSRESPONSE']._serialized_end=2352
+  _globals['_SETBUCKETACCESSREQUEST']._serialized_start=2355
+  _globals['_SETBUCKETACCESSREQUEST']._serialized_end=2540
+  _globals['_SETBUCKETACCESSRESPONSE']._serialized_start=2542
+  _globals['_SETBUCKETACCESSRESPONSE']._serialized_end=2631
+  _globals['_EMPTYBUCKETREQUEST']._serialized_start=2634
+  _globals['_EMPTYBUCKETREQUEST']._serialized_end=2821
+  _globals['_EMPTYBUCKETRESPONSE']._serialized_start=2824
+  _globals['_EMPTYBUCKETRESPONSE']._serialized_end=2988
+  _globals['_DELETEBUCKETREQUEST']._serialized_start=2991
+  _globals['_DELETEBUCKETREQUEST']._serialized_end=3219
+  _globals['_DELETEBUCKETRESPONSE']._serialized_start=3221
+  _globals['_DELETEBUCKETRESPONSE']._serialized_end=3260
 # @@protoc_insertion_point(module_scope)

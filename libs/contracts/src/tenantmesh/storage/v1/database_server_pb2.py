@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from tenantmesh.common.v1 import tier_pb2 as tenantmesh_dot_common_dot_v1_dot_tier__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+tenantmesh/storage/v1/database_server.proto\x12\x15tenantmesh.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1ftenantmesh/common/v1/tier.proto\"\x8e\x02\n\x0e\x44\x61tabaseServer\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x19\n\x08provider\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x07version\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x11\n\tavailable\x18\x04 \x01(\x08\x12\x11\n\taccepting\x18\x05 \x01(\x08\x12\x18\n\x06\x64\x65tail\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x1a\n\x06weight\x18\x07 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1d\n\x0cschema_count\x18\x08 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1d\n\x0cschema_limit\x18\t \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x16\n\x05\x62ytes\x18\n \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\x9d\x01\n\x13GetPlacementRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"]\n\x14GetPlacementResponse\x12\x35\n\x06server\x18\x01 \x01(\x0b\x32%.tenantmesh.storage.v1.DatabaseServer\x12\x0e\n\x06placed\x18\x02 \x01(\x08\"Y\n\x1aListDatabaseServersRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\x83\x01\n\x1bListDatabaseServersResponse\x12\x41\n\x07servers\x18\x01 \x03(\x0b\x32%.tenantmesh.storage.v1.DatabaseServerB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+tenantmesh/storage/v1/database_server.proto\x12\x15tenantmesh.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1ftenantmesh/common/v1/tier.proto\"\x8e\x02\n\x0e\x44\x61tabaseServer\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x19\n\x08provider\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x07version\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x11\n\tavailable\x18\x04 \x01(\x08\x12\x11\n\taccepting\x18\x05 \x01(\x08\x12\x18\n\x06\x64\x65tail\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x1a\n\x06weight\x18\x07 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1d\n\x0cschema_count\x18\x08 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1d\n\x0cschema_limit\x18\t \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x16\n\x05\x62ytes\x18\n \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xa5\x01\n\x13GetPlacementRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"]\n\x14GetPlacementResponse\x12\x35\n\x06server\x18\x01 \x01(\x0b\x32%.tenantmesh.storage.v1.DatabaseServer\x12\x0e\n\x06placed\x18\x02 \x01(\x08\"Y\n\x1aListDatabaseServersRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\x83\x01\n\x1bListDatabaseServersResponse\x12\x41\n\x07servers\x18\x01 \x03(\x0b\x32%.tenantmesh.storage.v1.DatabaseServerB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,7 +52,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETPLACEMENTREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_GETPLACEMENTREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_GETPLACEMENTREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_GETPLACEMENTREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_GETPLACEMENTREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_GETPLACEMENTREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_GETPLACEMENTREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_LISTDATABASESERVERSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -66,11 +66,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DATABASESERVER']._serialized_start=133
   _globals['_DATABASESERVER']._serialized_end=403
   _globals['_GETPLACEMENTREQUEST']._serialized_start=406
-  _globals['_GETPLACEMENTREQUEST']._serialized_end=563
-  _globals['_GETPLACEMENTRESPONSE']._serialized_start=565
-  _globals['_GETPLACEMENTRESPONSE']._serialized_end=658
-  _globals['_LISTDATABASESERVERSREQUEST']._serialized_start=660
-  _globals['_LISTDATABASESERVERSREQUEST']._serialized_end=749
-  _globals['_LISTDATABASESERVERSRESPONSE']._serialized_start=752
-  _globals['_LISTDATABASESERVERSRESPONSE']._serialized_end=883
+  _globals['_GETPLACEMENTREQUEST']._serialized_end=571
+  _globals['_GETPLACEMENTRESPONSE']._serialized_start=573
+  _globals['_GETPLACEMENTRESPONSE']._serialized_end=666
+  _globals['_LISTDATABASESERVERSREQUEST']._serialized_start=668
+  _globals['_LISTDATABASESERVERSREQUEST']._serialized_end=757
+  _globals['_LISTDATABASESERVERSRESPONSE']._serialized_start=760
+  _globals['_LISTDATABASESERVERSRESPONSE']._serialized_end=891
 # @@protoc_insertion_point(module_scope)

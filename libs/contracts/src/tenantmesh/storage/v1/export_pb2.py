@@ -30,7 +30,7 @@ from tenantmesh.common.v1 import tier_pb2 as tenantmesh_dot_common_dot_v1_dot_ti
 from tenantmesh.storage.v1 import schema_pb2 as tenantmesh_dot_storage_dot_v1_dot_schema__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tenantmesh/storage/v1/export.proto\x12\x15tenantmesh.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$tenantmesh/common/v1/ownership.proto\x1a\x1ftenantmesh/common/v1/tier.proto\x1a\"tenantmesh/storage/v1/schema.proto\"T\n\nExportFile\x12\x15\n\x03key\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x16\n\x05\x62ytes\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x17\n\x06sha256\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"T\n\x0b\x45xportTable\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x15\n\x04rows\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x17\n\x06sha256\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x81\x05\n\x06\x45xport\x12\x1a\n\texport_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x32\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12G\n\x0b\x64\x65stination\x18\x04 \x01(\x0e\x32(.tenantmesh.storage.v1.ExportDestinationB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12;\n\x05state\x18\x05 \x01(\x0e\x32\".tenantmesh.storage.v1.ExportStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x06\x62ucket\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x1e\n\x0cmanifest_key\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12;\n\x05\x66iles\x18\x08 \x03(\x0b\x32!.tenantmesh.storage.v1.ExportFileB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12=\n\x06tables\x18\t \x03(\x0b\x32\".tenantmesh.storage.v1.ExportTableB\t\xbaH\x06\x92\x01\x03\x10\xd0\x0f\x12\x1f\n\x0eschema_version\x18\n \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x32\n\townership\x18\x0b \x01(\x0b\x32\x1f.tenantmesh.common.v1.Ownership\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rcomplete_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xdb\x02\n\x13\x45xportSchemaRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12\x35\n\texport_id\x18\x05 \x01(\tB\"\xbaH\x1fr\x1d\x18@2\x19^[a-z0-9][a-z0-9-]{2,63}$\x12I\n\x0b\x64\x65stination\x18\x06 \x01(\x0e\x32(.tenantmesh.storage.v1.ExportDestinationB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"\xa2\x01\n\x14\x45xportSchemaResponse\x12\x1d\n\x0ctotal_tables\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1c\n\x0b\x64one_tables\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1e\n\rwritten_bytes\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12-\n\x06\x65xport\x18\x04 \x01(\x0b\x32\x1d.tenantmesh.storage.v1.Export\"\x9c\x02\n\x10GetExportRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x35\n\texport_id\x18\x04 \x01(\tB\"\xbaH\x1fr\x1d\x18@2\x19^[a-z0-9][a-z0-9-]{2,63}$\x12I\n\x0b\x64\x65stination\x18\x05 \x01(\x0e\x32(.tenantmesh.storage.v1.ExportDestinationB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"B\n\x11GetExportResponse\x12-\n\x06\x65xport\x18\x01 \x01(\x0b\x32\x1d.tenantmesh.storage.v1.Export\"\xa4\x02\n\x12ListExportsRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12I\n\x0b\x64\x65stination\x18\x04 \x01(\x0e\x32(.tenantmesh.storage.v1.ExportDestinationB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"s\n\x13ListExportsResponse\x12\x39\n\x07\x65xports\x18\x01 \x03(\x0b\x32\x1d.tenantmesh.storage.v1.ExportB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xdf\x02\n\x14PresignExportRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x35\n\texport_id\x18\x04 \x01(\tB\"\xbaH\x1fr\x1d\x18@2\x19^[a-z0-9][a-z0-9-]{2,63}$\x12I\n\x0b\x64\x65stination\x18\x05 \x01(\x0e\x32(.tenantmesh.storage.v1.ExportDestinationB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\x08lifetime\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\"\x85\x01\n\x15PresignExportResponse\x12;\n\x05links\x18\x01 \x03(\x0b\x32!.tenantmesh.storage.v1.ExportLinkB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"@\n\nExportLink\x12\x15\n\x03key\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x1b\n\x03url\x18\x02 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01\x18\x80\x80\x01\"\xde\x02\n\x13\x44\x65leteExportRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x35\n\texport_id\x18\x04 \x01(\tB\"\xbaH\x1fr\x1d\x18@2\x19^[a-z0-9][a-z0-9-]{2,63}$\x12I\n\x0b\x64\x65stination\x18\x05 \x01(\x0e\x32(.tenantmesh.storage.v1.ExportDestinationB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\x0coperation_id\x18\x06 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\"\'\n\x14\x44\x65leteExportResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08*}\n\x11\x45xportDestination\x12\"\n\x1e\x45XPORT_DESTINATION_UNSPECIFIED\x10\x00\x12$\n EXPORT_DESTINATION_TENANT_BUCKET\x10\x01\x12\x1e\n\x1a\x45XPORT_DESTINATION_ARCHIVE\x10\x02*c\n\x0b\x45xportState\x12\x1c\n\x18\x45XPORT_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45XPORT_STATE_INCOMPLETE\x10\x01\x12\x19\n\x15\x45XPORT_STATE_COMPLETE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tenantmesh/storage/v1/export.proto\x12\x15tenantmesh.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$tenantmesh/common/v1/ownership.proto\x1a\x1ftenantmesh/common/v1/tier.proto\x1a\"tenantmesh/storage/v1/schema.proto\"T\n\nExportFile\x12\x15\n\x03key\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x16\n\x05\x62ytes\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x17\n\x06sha256\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"T\n\x0b\x45xportTable\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x15\n\x04rows\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x17\n\x06sha256\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x89\x05\n\x06\x45xport\x12\x1a\n\texport_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x32\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12G\n\x0b\x64\x65stination\x18\x04 \x01(\x0e\x32(.tenantmesh.storage.v1.ExportDestinationB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12;\n\x05state\x18\x05 \x01(\x0e\x32\".tenantmesh.storage.v1.ExportStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x06\x62ucket\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x1e\n\x0cmanifest_key\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12;\n\x05\x66iles\x18\x08 \x03(\x0b\x32!.tenantmesh.storage.v1.ExportFileB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12=\n\x06tables\x18\t \x03(\x0b\x32\".tenantmesh.storage.v1.ExportTableB\t\xbaH\x06\x92\x01\x03\x10\xd0\x0f\x12\x1f\n\x0eschema_version\x18\n \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x32\n\townership\x18\x0b \x01(\x0b\x32\x1f.tenantmesh.common.v1.Ownership\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rcomplete_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe3\x02\n\x13\x45xportSchemaRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12\x35\n\texport_id\x18\x05 \x01(\tB\"\xbaH\x1fr\x1d\x18@2\x19^[a-z0-9][a-z0-9-]{2,63}$\x12I\n\x0b\x64\x65stination\x18\x06 \x01(\x0e\x32(.tenantmesh.storage.v1.ExportDestinationB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"\xa2\x01\n\x14\x45xportSchemaResponse\x12\x1d\n\x0ctotal_tables\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1c\n\x0b\x64one_tables\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1e\n\rwritten_bytes\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12-\n\x06\x65xport\x18\x04 \x01(\x0b\x32\x1d.tenantmesh.storage.v1.Export\"\xa4\x02\n\x10GetExportRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x35\n\texport_id\x18\x04 \x01(\tB\"\xbaH\x1fr\x1d\x18@2\x19^[a-z0-9][a-z0-9-]{2,63}$\x12I\n\x0b\x64\x65stination\x18\x05 \x01(\x0e\x32(.tenantmesh.storage.v1.ExportDestinationB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"B\n\x11GetExportResponse\x12-\n\x06\x65xport\x18\x01 \x01(\x0b\x32\x1d.tenantmesh.storage.v1.Export\"\xac\x02\n\x12ListExportsRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12I\n\x0b\x64\x65stination\x18\x04 \x01(\x0e\x32(.tenantmesh.storage.v1.ExportDestinationB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"s\n\x13ListExportsResponse\x12\x39\n\x07\x65xports\x18\x01 \x03(\x0b\x32\x1d.tenantmesh.storage.v1.ExportB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xe7\x02\n\x14PresignExportRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x35\n\texport_id\x18\x04 \x01(\tB\"\xbaH\x1fr\x1d\x18@2\x19^[a-z0-9][a-z0-9-]{2,63}$\x12I\n\x0b\x64\x65stination\x18\x05 \x01(\x0e\x32(.tenantmesh.storage.v1.ExportDestinationB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\x08lifetime\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\"\x85\x01\n\x15PresignExportResponse\x12;\n\x05links\x18\x01 \x03(\x0b\x32!.tenantmesh.storage.v1.ExportLinkB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"@\n\nExportLink\x12\x15\n\x03key\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x1b\n\x03url\x18\x02 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01\x18\x80\x80\x01\"\xe6\x02\n\x13\x44\x65leteExportRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x35\n\texport_id\x18\x04 \x01(\tB\"\xbaH\x1fr\x1d\x18@2\x19^[a-z0-9][a-z0-9-]{2,63}$\x12I\n\x0b\x64\x65stination\x18\x05 \x01(\x0e\x32(.tenantmesh.storage.v1.ExportDestinationB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\x0coperation_id\x18\x06 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\"\'\n\x14\x44\x65leteExportResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08*}\n\x11\x45xportDestination\x12\"\n\x1e\x45XPORT_DESTINATION_UNSPECIFIED\x10\x00\x12$\n EXPORT_DESTINATION_TENANT_BUCKET\x10\x01\x12\x1e\n\x1a\x45XPORT_DESTINATION_ARCHIVE\x10\x02*c\n\x0b\x45xportState\x12\x1c\n\x18\x45XPORT_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45XPORT_STATE_INCOMPLETE\x10\x01\x12\x19\n\x15\x45XPORT_STATE_COMPLETE\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,7 +52,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPORT'].fields_by_name['export_id']._loaded_options = None
   _globals['_EXPORT'].fields_by_name['export_id']._serialized_options = b'\272H\004r\002\030@'
   _globals['_EXPORT'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_EXPORT'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_EXPORT'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_EXPORT'].fields_by_name['tier']._loaded_options = None
   _globals['_EXPORT'].fields_by_name['tier']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_EXPORT'].fields_by_name['destination']._loaded_options = None
@@ -72,7 +72,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPORTSCHEMAREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_EXPORTSCHEMAREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_EXPORTSCHEMAREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_EXPORTSCHEMAREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_EXPORTSCHEMAREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_EXPORTSCHEMAREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_EXPORTSCHEMAREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_EXPORTSCHEMAREQUEST'].fields_by_name['operation_id']._loaded_options = None
@@ -90,7 +90,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETEXPORTREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_GETEXPORTREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_GETEXPORTREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_GETEXPORTREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_GETEXPORTREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_GETEXPORTREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_GETEXPORTREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_GETEXPORTREQUEST'].fields_by_name['export_id']._loaded_options = None
@@ -100,7 +100,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTEXPORTSREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_LISTEXPORTSREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_LISTEXPORTSREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_LISTEXPORTSREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_LISTEXPORTSREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_LISTEXPORTSREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_LISTEXPORTSREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_LISTEXPORTSREQUEST'].fields_by_name['destination']._loaded_options = None
@@ -116,7 +116,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRESIGNEXPORTREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_PRESIGNEXPORTREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_PRESIGNEXPORTREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_PRESIGNEXPORTREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_PRESIGNEXPORTREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_PRESIGNEXPORTREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_PRESIGNEXPORTREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_PRESIGNEXPORTREQUEST'].fields_by_name['export_id']._loaded_options = None
@@ -134,7 +134,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEEXPORTREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_DELETEEXPORTREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_DELETEEXPORTREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_DELETEEXPORTREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_DELETEEXPORTREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_DELETEEXPORTREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_DELETEEXPORTREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_DELETEEXPORTREQUEST'].fields_by_name['export_id']._loaded_options = None
@@ -143,36 +143,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEEXPORTREQUEST'].fields_by_name['destination']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_DELETEEXPORTREQUEST'].fields_by_name['operation_id']._loaded_options = None
   _globals['_DELETEEXPORTREQUEST'].fields_by_name['operation_id']._serialized_options = b'\272H$r\"\030\200\0012\035^([a-z0-9][a-z0-9-]{2,127})?$'
-  _globals['_EXPORTDESTINATION']._serialized_start=3310
-  _globals['_EXPORTDESTINATION']._serialized_end=3435
-  _globals['_EXPORTSTATE']._serialized_start=3437
-  _globals['_EXPORTSTATE']._serialized_end=3536
+  _globals['_EXPORTDESTINATION']._serialized_start=3358
+  _globals['_EXPORTDESTINATION']._serialized_end=3483
+  _globals['_EXPORTSTATE']._serialized_start=3485
+  _globals['_EXPORTSTATE']._serialized_end=3584
   _globals['_EXPORTFILE']._serialized_start=262
   _globals['_EXPORTFILE']._serialized_end=346
   _globals['_EXPORTTABLE']._serialized_start=348
   _globals['_EXPORTTABLE']._serialized_end=432
   _globals['_EXPORT']._serialized_start=435
-  _globals['_EXPORT']._serialized_end=1076
-  _globals['_EXPORTSCHEMAREQUEST']._serialized_start=1079
-  _globals['_EXPORTSCHEMAREQUEST']._serialized_end=1426
-  _globals['_EXPORTSCHEMARESPONSE']._serialized_start=1429
-  _globals['_EXPORTSCHEMARESPONSE']._serialized_end=1591
-  _globals['_GETEXPORTREQUEST']._serialized_start=1594
-  _globals['_GETEXPORTREQUEST']._serialized_end=1878
-  _globals['_GETEXPORTRESPONSE']._serialized_start=1880
-  _globals['_GETEXPORTRESPONSE']._serialized_end=1946
-  _globals['_LISTEXPORTSREQUEST']._serialized_start=1949
-  _globals['_LISTEXPORTSREQUEST']._serialized_end=2241
-  _globals['_LISTEXPORTSRESPONSE']._serialized_start=2243
-  _globals['_LISTEXPORTSRESPONSE']._serialized_end=2358
-  _globals['_PRESIGNEXPORTREQUEST']._serialized_start=2361
-  _globals['_PRESIGNEXPORTREQUEST']._serialized_end=2712
-  _globals['_PRESIGNEXPORTRESPONSE']._serialized_start=2715
-  _globals['_PRESIGNEXPORTRESPONSE']._serialized_end=2848
-  _globals['_EXPORTLINK']._serialized_start=2850
-  _globals['_EXPORTLINK']._serialized_end=2914
-  _globals['_DELETEEXPORTREQUEST']._serialized_start=2917
-  _globals['_DELETEEXPORTREQUEST']._serialized_end=3267
-  _globals['_DELETEEXPORTRESPONSE']._serialized_start=3269
-  _globals['_DELETEEXPORTRESPONSE']._serialized_end=3308
+  _globals['_EXPORT']._serialized_end=1084
+  _globals['_EXPORTSCHEMAREQUEST']._serialized_start=1087
+  _globals['_EXPORTSCHEMAREQUEST']._serialized_end=1442
+  _globals['_EXPORTSCHEMARESPONSE']._serialized_start=1445
+  _globals['_EXPORTSCHEMARESPONSE']._serialized_end=1607
+  _globals['_GETEXPORTREQUEST']._serialized_start=1610
+  _globals['_GETEXPORTREQUEST']._serialized_end=1902
+  _globals['_GETEXPORTRESPONSE']._serialized_start=1904
+  _globals['_GETEXPORTRESPONSE']._serialized_end=1970
+  _globals['_LISTEXPORTSREQUEST']._serialized_start=1973
+  _globals['_LISTEXPORTSREQUEST']._serialized_end=2273
+  _globals['_LISTEXPORTSRESPONSE']._serialized_start=2275
+  _globals['_LISTEXPORTSRESPONSE']._serialized_end=2390
+  _globals['_PRESIGNEXPORTREQUEST']._serialized_start=2393
+  _globals['_PRESIGNEXPORTREQUEST']._serialized_end=2752
+  _globals['_PRESIGNEXPORTRESPONSE']._serialized_start=2755
+  _globals['_PRESIGNEXPORTRESPONSE']._serialized_end=2888
+  _globals['_EXPORTLINK']._serialized_start=2890
+  _globals['_EXPORTLINK']._serialized_end=2954
+  _globals['_DELETEEXPORTREQUEST']._serialized_start=2957
+  _globals['_DELETEEXPORTREQUEST']._serialized_end=3315
+  _globals['_DELETEEXPORTRESPONSE']._serialized_start=3317
+  _globals['_DELETEEXPORTRESPONSE']._serialized_end=3356
 # @@protoc_insertion_point(module_scope)

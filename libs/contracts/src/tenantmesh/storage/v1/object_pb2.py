@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tenantmesh.common.v1 import tier_pb2 as tenantmesh_dot_common_dot_v1_dot_tier__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tenantmesh/storage/v1/object.proto\x12\x15tenantmesh.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ftenantmesh/common/v1/tier.proto\"\xdc\x03\n\x14PresignUploadRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x89\x01\n\x03key\x18\x04 \x01(\tB|\xbaHyr\x18\x18\x80\x07\x32\x13^[^\\x00-\\x1f\\x7f]+$\xba\x01\\\n\x0ckey.segments\x12\'must have no empty, `.` or `..` segment\x1a#!this.matches(\'(^|/)[.]{0,2}(/|$)\')\x12\x1e\n\x0c\x63ontent_type\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12%\n\x0e\x63ontent_length\x18\x06 \x01(\x03\x42\r\xbaH\n\"\x08\x18\x80\x80\x80\x80\x14(\x00\x12*\n\x06sha256\x18\x07 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^([0-9a-f]{64})?$\x12=\n\x08lifetime\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\"\xf8\x01\n\x15PresignUploadResponse\x12\x1b\n\x03url\x18\x01 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01\x18\x80\x80\x01\x12\x61\n\x07headers\x18\x02 \x03(\x0b\x32\x39.tenantmesh.storage.v1.PresignUploadResponse.HeadersEntryB\x15\xbaH\x12\x9a\x01\x0f\x10\x10\"\x04r\x02\x18@*\x05r\x03\x18\x80\x08\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa5\x03\n\x16PresignDownloadRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x89\x01\n\x03key\x18\x04 \x01(\tB|\xbaHyr\x18\x18\x80\x07\x32\x13^[^\\x00-\\x1f\\x7f]+$\xba\x01\\\n\x0ckey.segments\x12\'must have no empty, `.` or `..` segment\x1a#!this.matches(\'(^|/)[.]{0,2}(/|$)\')\x12\x38\n\rdownload_name\x18\x05 \x01(\tB!\xbaH\x1er\x1c\x18\xff\x01\x32\x17^[^\\x00-\\x1f\\x7f\"\\\\/]*$\x12=\n\x08lifetime\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\"g\n\x17PresignDownloadResponse\x12\x1b\n\x03url\x18\x01 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01\x18\x80\x80\x01\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tenantmesh/storage/v1/object.proto\x12\x15tenantmesh.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ftenantmesh/common/v1/tier.proto\"\xe4\x03\n\x14PresignUploadRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x89\x01\n\x03key\x18\x04 \x01(\tB|\xbaHyr\x18\x18\x80\x07\x32\x13^[^\\x00-\\x1f\\x7f]+$\xba\x01\\\n\x0ckey.segments\x12\'must have no empty, `.` or `..` segment\x1a#!this.matches(\'(^|/)[.]{0,2}(/|$)\')\x12\x1e\n\x0c\x63ontent_type\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12%\n\x0e\x63ontent_length\x18\x06 \x01(\x03\x42\r\xbaH\n\"\x08\x18\x80\x80\x80\x80\x14(\x00\x12*\n\x06sha256\x18\x07 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^([0-9a-f]{64})?$\x12=\n\x08lifetime\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\"\xf8\x01\n\x15PresignUploadResponse\x12\x1b\n\x03url\x18\x01 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01\x18\x80\x80\x01\x12\x61\n\x07headers\x18\x02 \x03(\x0b\x32\x39.tenantmesh.storage.v1.PresignUploadResponse.HeadersEntryB\x15\xbaH\x12\x9a\x01\x0f\x10\x10\"\x04r\x02\x18@*\x05r\x03\x18\x80\x08\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xad\x03\n\x16PresignDownloadRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x89\x01\n\x03key\x18\x04 \x01(\tB|\xbaHyr\x18\x18\x80\x07\x32\x13^[^\\x00-\\x1f\\x7f]+$\xba\x01\\\n\x0ckey.segments\x12\'must have no empty, `.` or `..` segment\x1a#!this.matches(\'(^|/)[.]{0,2}(/|$)\')\x12\x38\n\rdownload_name\x18\x05 \x01(\tB!\xbaH\x1er\x1c\x18\xff\x01\x32\x17^[^\\x00-\\x1f\\x7f\"\\\\/]*$\x12=\n\x08lifetime\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\"g\n\x17PresignDownloadResponse\x12\x1b\n\x03url\x18\x01 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01\x18\x80\x80\x01\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,7 +38,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRESIGNUPLOADREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_PRESIGNUPLOADREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_PRESIGNUPLOADREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_PRESIGNUPLOADREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_PRESIGNUPLOADREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_PRESIGNUPLOADREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_PRESIGNUPLOADREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_PRESIGNUPLOADREQUEST'].fields_by_name['key']._loaded_options = None
@@ -60,7 +60,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRESIGNDOWNLOADREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_PRESIGNDOWNLOADREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_PRESIGNDOWNLOADREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_PRESIGNDOWNLOADREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_PRESIGNDOWNLOADREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_PRESIGNDOWNLOADREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_PRESIGNDOWNLOADREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_PRESIGNDOWNLOADREQUEST'].fields_by_name['key']._loaded_options = None
@@ -72,13 +72,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRESIGNDOWNLOADRESPONSE'].fields_by_name['url']._loaded_options = None
   _globals['_PRESIGNDOWNLOADRESPONSE'].fields_by_name['url']._serialized_options = b'\200\001\001\272H\010r\006\020\001\030\200\200\001'
   _globals['_PRESIGNUPLOADREQUEST']._serialized_start=189
-  _globals['_PRESIGNUPLOADREQUEST']._serialized_end=665
-  _globals['_PRESIGNUPLOADRESPONSE']._serialized_start=668
-  _globals['_PRESIGNUPLOADRESPONSE']._serialized_end=916
-  _globals['_PRESIGNUPLOADRESPONSE_HEADERSENTRY']._serialized_start=870
-  _globals['_PRESIGNUPLOADRESPONSE_HEADERSENTRY']._serialized_end=916
-  _globals['_PRESIGNDOWNLOADREQUEST']._serialized_start=919
-  _globals['_PRESIGNDOWNLOADREQUEST']._serialized_end=1340
-  _globals['_PRESIGNDOWNLOADRESPONSE']._serialized_start=1342
-  _globals['_PRESIGNDOWNLOADRESPONSE']._serialized_end=1445
+  _globals['_PRESIGNUPLOADREQUEST']._serialized_end=673
+  _globals['_PRESIGNUPLOADRESPONSE']._serialized_start=676
+  _globals['_PRESIGNUPLOADRESPONSE']._serialized_end=924
+  _globals['_PRESIGNUPLOADRESPONSE_HEADERSENTRY']._serialized_start=878
+  _globals['_PRESIGNUPLOADRESPONSE_HEADERSENTRY']._serialized_end=924
+  _globals['_PRESIGNDOWNLOADREQUEST']._serialized_start=927
+  _globals['_PRESIGNDOWNLOADREQUEST']._serialized_end=1356
+  _globals['_PRESIGNDOWNLOADRESPONSE']._serialized_start=1358
+  _globals['_PRESIGNDOWNLOADRESPONSE']._serialized_end=1461
 # @@protoc_insertion_point(module_scope)

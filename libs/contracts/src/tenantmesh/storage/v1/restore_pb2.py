@@ -28,7 +28,7 @@ from tenantmesh.storage.v1 import export_pb2 as tenantmesh_dot_storage_dot_v1_do
 from tenantmesh.storage.v1 import schema_pb2 as tenantmesh_dot_storage_dot_v1_dot_schema__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tenantmesh/storage/v1/restore.proto\x12\x15tenantmesh.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1ftenantmesh/common/v1/tier.proto\x1a\"tenantmesh/storage/v1/export.proto\x1a\"tenantmesh/storage/v1/schema.proto\"\x91\x03\n\x14RestoreSchemaRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12\x35\n\texport_id\x18\x05 \x01(\tB\"\xbaH\x1fr\x1d\x18@2\x19^[a-z0-9][a-z0-9-]{2,63}$\x12I\n\x0b\x64\x65stination\x18\x06 \x01(\x0e\x32(.tenantmesh.storage.v1.ExportDestinationB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x33\n\x06source\x18\x07 \x01(\x0b\x32#.tenantmesh.storage.v1.ExportSource\"\x96\x01\n\x0c\x45xportSource\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"\xa0\x01\n\x15RestoreSchemaResponse\x12\x1d\n\x0ctotal_tables\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1c\n\x0b\x64one_tables\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1b\n\nread_bytes\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12-\n\x06schema\x18\x04 \x01(\x0b\x32\x1d.tenantmesh.storage.v1.Schemab\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tenantmesh/storage/v1/restore.proto\x12\x15tenantmesh.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1ftenantmesh/common/v1/tier.proto\x1a\"tenantmesh/storage/v1/export.proto\x1a\"tenantmesh/storage/v1/schema.proto\"\x99\x03\n\x14RestoreSchemaRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12\x35\n\texport_id\x18\x05 \x01(\tB\"\xbaH\x1fr\x1d\x18@2\x19^[a-z0-9][a-z0-9-]{2,63}$\x12I\n\x0b\x64\x65stination\x18\x06 \x01(\x0e\x32(.tenantmesh.storage.v1.ExportDestinationB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x33\n\x06source\x18\x07 \x01(\x0b\x32#.tenantmesh.storage.v1.ExportSource\"\x9e\x01\n\x0c\x45xportSource\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"\xa0\x01\n\x15RestoreSchemaResponse\x12\x1d\n\x0ctotal_tables\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1c\n\x0b\x64one_tables\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1b\n\nread_bytes\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12-\n\x06schema\x18\x04 \x01(\x0b\x32\x1d.tenantmesh.storage.v1.Schemab\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,7 +38,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESTORESCHEMAREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_RESTORESCHEMAREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_RESTORESCHEMAREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_RESTORESCHEMAREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_RESTORESCHEMAREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_RESTORESCHEMAREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_RESTORESCHEMAREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_RESTORESCHEMAREQUEST'].fields_by_name['operation_id']._loaded_options = None
@@ -50,7 +50,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPORTSOURCE'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_EXPORTSOURCE'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_EXPORTSOURCE'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_EXPORTSOURCE'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_EXPORTSOURCE'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_EXPORTSOURCE'].fields_by_name['tier']._loaded_options = None
   _globals['_EXPORTSOURCE'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_RESTORESCHEMARESPONSE'].fields_by_name['total_tables']._loaded_options = None
@@ -60,9 +60,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESTORESCHEMARESPONSE'].fields_by_name['read_bytes']._loaded_options = None
   _globals['_RESTORESCHEMARESPONSE'].fields_by_name['read_bytes']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_RESTORESCHEMAREQUEST']._serialized_start=197
-  _globals['_RESTORESCHEMAREQUEST']._serialized_end=598
-  _globals['_EXPORTSOURCE']._serialized_start=601
-  _globals['_EXPORTSOURCE']._serialized_end=751
-  _globals['_RESTORESCHEMARESPONSE']._serialized_start=754
-  _globals['_RESTORESCHEMARESPONSE']._serialized_end=914
+  _globals['_RESTORESCHEMAREQUEST']._serialized_end=606
+  _globals['_EXPORTSOURCE']._serialized_start=609
+  _globals['_EXPORTSOURCE']._serialized_end=767
+  _globals['_RESTORESCHEMARESPONSE']._serialized_start=770
+  _globals['_RESTORESCHEMARESPONSE']._serialized_end=930
 # @@protoc_insertion_point(module_scope)

@@ -28,7 +28,7 @@ from tenantmesh.common.v1 import tier_pb2 as tenantmesh_dot_common_dot_v1_dot_ti
 from tenantmesh.storage.v1 import schema_pb2 as tenantmesh_dot_storage_dot_v1_dot_schema__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+tenantmesh/storage/v1/schema_password.proto\x12\x15tenantmesh.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ftenantmesh/common/v1/tier.proto\x1a\"tenantmesh/storage/v1/schema.proto\"\xe1\x01\n\x1bRotateSchemaPasswordRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\"^\n\x1cRotateSchemaPasswordResponse\x12-\n\x06schema\x18\x01 \x01(\x0b\x32\x1d.tenantmesh.storage.v1.Schema\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"\xa1\x01\n\x17IssueSchemaClaimRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"o\n\x18IssueSchemaClaimResponse\x12\"\n\x0b\x63laim_token\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10+\x18\x80\x04\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"S\n\x1a\x43laimSchemaPasswordRequest\x12\x35\n\x0b\x63laim_token\x18\x01 \x01(\tB \x80\x01\x01\xbaH\x1ar\x18\x10+\x18\x80\x04\x32\x11^[A-Za-z0-9_.-]+$\"\xbc\x01\n\x1b\x43laimSchemaPasswordResponse\x12\x1f\n\x08password\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x18\x18\x80\x02\x12\x16\n\x04host\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xfd\x01\x12\x19\n\x04port\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x01\x12\x19\n\x08\x64\x61tabase\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x17\n\x06schema\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x15\n\x04role\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18?b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+tenantmesh/storage/v1/schema_password.proto\x12\x15tenantmesh.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ftenantmesh/common/v1/tier.proto\x1a\"tenantmesh/storage/v1/schema.proto\"\xe9\x01\n\x1bRotateSchemaPasswordRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\"^\n\x1cRotateSchemaPasswordResponse\x12-\n\x06schema\x18\x01 \x01(\x0b\x32\x1d.tenantmesh.storage.v1.Schema\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"\xa9\x01\n\x17IssueSchemaClaimRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"o\n\x18IssueSchemaClaimResponse\x12\"\n\x0b\x63laim_token\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10+\x18\x80\x04\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"S\n\x1a\x43laimSchemaPasswordRequest\x12\x35\n\x0b\x63laim_token\x18\x01 \x01(\tB \x80\x01\x01\xbaH\x1ar\x18\x10+\x18\x80\x04\x32\x11^[A-Za-z0-9_.-]+$\"\xbc\x01\n\x1b\x43laimSchemaPasswordResponse\x12\x1f\n\x08password\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x18\x18\x80\x02\x12\x16\n\x04host\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xfd\x01\x12\x19\n\x04port\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x01\x12\x19\n\x08\x64\x61tabase\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x17\n\x06schema\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x15\n\x04role\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18?b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,7 +38,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROTATESCHEMAPASSWORDREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_ROTATESCHEMAPASSWORDREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_ROTATESCHEMAPASSWORDREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_ROTATESCHEMAPASSWORDREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_ROTATESCHEMAPASSWORDREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_ROTATESCHEMAPASSWORDREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_ROTATESCHEMAPASSWORDREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_ROTATESCHEMAPASSWORDREQUEST'].fields_by_name['operation_id']._loaded_options = None
@@ -46,7 +46,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ISSUESCHEMACLAIMREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_ISSUESCHEMACLAIMREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_ISSUESCHEMACLAIMREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_ISSUESCHEMACLAIMREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_ISSUESCHEMACLAIMREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_ISSUESCHEMACLAIMREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_ISSUESCHEMACLAIMREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_ISSUESCHEMACLAIMRESPONSE'].fields_by_name['claim_token']._loaded_options = None
@@ -66,15 +66,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLAIMSCHEMAPASSWORDRESPONSE'].fields_by_name['role']._loaded_options = None
   _globals['_CLAIMSCHEMAPASSWORDRESPONSE'].fields_by_name['role']._serialized_options = b'\272H\004r\002\030?'
   _globals['_ROTATESCHEMAPASSWORDREQUEST']._serialized_start=202
-  _globals['_ROTATESCHEMAPASSWORDREQUEST']._serialized_end=427
-  _globals['_ROTATESCHEMAPASSWORDRESPONSE']._serialized_start=429
-  _globals['_ROTATESCHEMAPASSWORDRESPONSE']._serialized_end=523
-  _globals['_ISSUESCHEMACLAIMREQUEST']._serialized_start=526
-  _globals['_ISSUESCHEMACLAIMREQUEST']._serialized_end=687
-  _globals['_ISSUESCHEMACLAIMRESPONSE']._serialized_start=689
-  _globals['_ISSUESCHEMACLAIMRESPONSE']._serialized_end=800
-  _globals['_CLAIMSCHEMAPASSWORDREQUEST']._serialized_start=802
-  _globals['_CLAIMSCHEMAPASSWORDREQUEST']._serialized_end=885
-  _globals['_CLAIMSCHEMAPASSWORDRESPONSE']._serialized_start=888
-  _globals['_CLAIMSCHEMAPASSWORDRESPONSE']._serialized_end=1076
+  _globals['_ROTATESCHEMAPASSWORDREQUEST']._serialized_end=435
+  _globals['_ROTATESCHEMAPASSWORDRESPONSE']._serialized_start=437
+  _globals['_ROTATESCHEMAPASSWORDRESPONSE']._serialized_end=531
+  _globals['_ISSUESCHEMACLAIMREQUEST']._serialized_start=534
+  _globals['_ISSUESCHEMACLAIMREQUEST']._serialized_end=703
+  _globals['_ISSUESCHEMACLAIMRESPONSE']._serialized_start=705
+  _globals['_ISSUESCHEMACLAIMRESPONSE']._serialized_end=816
+  _globals['_CLAIMSCHEMAPASSWORDREQUEST']._serialized_start=818
+  _globals['_CLAIMSCHEMAPASSWORDREQUEST']._serialized_end=901
+  _globals['_CLAIMSCHEMAPASSWORDRESPONSE']._serialized_start=904
+  _globals['_CLAIMSCHEMAPASSWORDRESPONSE']._serialized_end=1092
 # @@protoc_insertion_point(module_scope)

@@ -29,7 +29,7 @@ from tenantmesh.common.v1 import ownership_pb2 as tenantmesh_dot_common_dot_v1_d
 from tenantmesh.common.v1 import tier_pb2 as tenantmesh_dot_common_dot_v1_dot_tier__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tenantmesh/storage/v1/schema.proto\x12\x15tenantmesh.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$tenantmesh/common/v1/ownership.proto\x1a\x1ftenantmesh/common/v1/tier.proto\"\xcd\x01\n\x0cSchemaLimits\x12#\n\x0fmax_connections\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00\x12\x46\n\x11statement_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\x12P\n\x1bidle_in_transaction_timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\"\x91\x02\n\nSchemaSeed\x12\x19\n\x08template\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12!\n\x10template_version\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x17\n\x06sha256\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12P\n\x04rows\x18\x04 \x03(\x0b\x32+.tenantmesh.storage.v1.SchemaSeed.RowsEntryB\x15\xbaH\x12\x9a\x01\x0f\x10\xe8\x07\"\x04r\x02\x18?*\x04\"\x02(\x00\x12-\n\tseed_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a+\n\tRowsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xe6\x04\n\x06Schema\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x32\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x06server\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x19\n\x08\x64\x61tabase\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x14\n\x0cown_database\x18\x06 \x01(\x08\x12\x15\n\x04role\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x1a\n\x12password_claimable\x18\x08 \x01(\x08\x12\x16\n\x0e\x61\x63\x63\x65ss_enabled\x18\t \x01(\x08\x12\x33\n\x06limits\x18\n \x01(\x0b\x32#.tenantmesh.storage.v1.SchemaLimits\x12\x18\n\x07version\x18\x0b \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12/\n\x04seed\x18\x0c \x01(\x0b\x32!.tenantmesh.storage.v1.SchemaSeed\x12\x16\n\x05\x62ytes\x18\r \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x32\n\townership\x18\x0e \x01(\x0b\x32\x1f.tenantmesh.common.v1.Ownership\x12\x19\n\x08provider\x18\x0f \x01(\tB\x07\xbaH\x04r\x02\x18 \x12/\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xdc\x02\n\x13\x45nsureSchemaRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12\x35\n\x06server\x18\x05 \x01(\tB%\xbaH\"r \x18@2\x1c^([a-z0-9][a-z0-9-]{0,63})?$\x12\x33\n\x06limits\x18\x06 \x01(\x0b\x32#.tenantmesh.storage.v1.SchemaLimits\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\"V\n\x14\x45nsureSchemaResponse\x12-\n\x06schema\x18\x01 \x01(\x0b\x32\x1d.tenantmesh.storage.v1.Schema\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\xd1\x03\n\x11SeedSchemaRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12\x34\n\x08template\x18\x05 \x01(\tB\"\xbaH\x1fr\x1d\x18@2\x19^([a-z][a-z0-9-]{0,63})?$\x12y\n\tvariables\x18\x06 \x03(\x0b\x32\x37.tenantmesh.storage.v1.SeedSchemaRequest.VariablesEntryB-\xbaH*\x9a\x01\'\x10@\"\x1cr\x1a\x18@2\x16^[a-z][a-z0-9_]{0,63}$*\x05r\x03\x18\x80 \x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"V\n\x12SeedSchemaResponse\x12/\n\x04seed\x18\x01 \x01(\x0b\x32!.tenantmesh.storage.v1.SchemaSeed\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\x9a\x01\n\x10GetSchemaRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"B\n\x11GetSchemaResponse\x12-\n\x06schema\x18\x01 \x01(\x0b\x32\x1d.tenantmesh.storage.v1.Schema\"\xb0\x01\n\x12ListSchemasRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12=\n\x0coperation_id\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"s\n\x13ListSchemasResponse\x12\x39\n\x07schemas\x18\x01 \x03(\x0b\x32\x1d.tenantmesh.storage.v1.SchemaB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xb1\x01\n\x16SetSchemaAccessRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x0f\n\x07\x65nabled\x18\x04 \x01(\x08\"}\n\x17SetSchemaAccessResponse\x12-\n\x06schema\x18\x01 \x01(\x0b\x32\x1d.tenantmesh.storage.v1.Schema\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\"\n\x11\x65nded_connections\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\x96\x02\n\x13\x44\x65leteSchemaRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\x0coperation_id\x18\x04 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x38\n\texport_id\x18\x05 \x01(\tB%\xbaH\"r \x18@2\x1c^([a-z0-9][a-z0-9-]{2,63})?$\"\'\n\x14\x44\x65leteSchemaResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tenantmesh/storage/v1/schema.proto\x12\x15tenantmesh.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$tenantmesh/common/v1/ownership.proto\x1a\x1ftenantmesh/common/v1/tier.proto\"\xcd\x01\n\x0cSchemaLimits\x12#\n\x0fmax_connections\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00\x12\x46\n\x11statement_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\x12P\n\x1bidle_in_transaction_timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08\x01\"\x91\x02\n\nSchemaSeed\x12\x19\n\x08template\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12!\n\x10template_version\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x17\n\x06sha256\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12P\n\x04rows\x18\x04 \x03(\x0b\x32+.tenantmesh.storage.v1.SchemaSeed.RowsEntryB\x15\xbaH\x12\x9a\x01\x0f\x10\xe8\x07\"\x04r\x02\x18?*\x04\"\x02(\x00\x12-\n\tseed_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a+\n\tRowsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xee\x04\n\x06Schema\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x32\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x06server\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x19\n\x08\x64\x61tabase\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x14\n\x0cown_database\x18\x06 \x01(\x08\x12\x15\n\x04role\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x1a\n\x12password_claimable\x18\x08 \x01(\x08\x12\x16\n\x0e\x61\x63\x63\x65ss_enabled\x18\t \x01(\x08\x12\x33\n\x06limits\x18\n \x01(\x0b\x32#.tenantmesh.storage.v1.SchemaLimits\x12\x18\n\x07version\x18\x0b \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12/\n\x04seed\x18\x0c \x01(\x0b\x32!.tenantmesh.storage.v1.SchemaSeed\x12\x16\n\x05\x62ytes\x18\r \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x32\n\townership\x18\x0e \x01(\x0b\x32\x1f.tenantmesh.common.v1.Ownership\x12\x19\n\x08provider\x18\x0f \x01(\tB\x07\xbaH\x04r\x02\x18 \x12/\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe4\x02\n\x13\x45nsureSchemaRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12\x35\n\x06server\x18\x05 \x01(\tB%\xbaH\"r \x18@2\x1c^([a-z0-9][a-z0-9-]{0,63})?$\x12\x33\n\x06limits\x18\x06 \x01(\x0b\x32#.tenantmesh.storage.v1.SchemaLimits\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\"V\n\x14\x45nsureSchemaResponse\x12-\n\x06schema\x18\x01 \x01(\x0b\x32\x1d.tenantmesh.storage.v1.Schema\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\xd9\x03\n\x11SeedSchemaRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x0coperation_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12\x34\n\x08template\x18\x05 \x01(\tB\"\xbaH\x1fr\x1d\x18@2\x19^([a-z][a-z0-9-]{0,63})?$\x12y\n\tvariables\x18\x06 \x03(\x0b\x32\x37.tenantmesh.storage.v1.SeedSchemaRequest.VariablesEntryB-\xbaH*\x9a\x01\'\x10@\"\x1cr\x1a\x18@2\x16^[a-z][a-z0-9_]{0,63}$*\x05r\x03\x18\x80 \x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"V\n\x12SeedSchemaResponse\x12/\n\x04seed\x18\x01 \x01(\x0b\x32!.tenantmesh.storage.v1.SchemaSeed\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\xa2\x01\n\x10GetSchemaRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"B\n\x11GetSchemaResponse\x12-\n\x06schema\x18\x01 \x01(\x0b\x32\x1d.tenantmesh.storage.v1.Schema\"\xb0\x01\n\x12ListSchemasRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12=\n\x0coperation_id\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"s\n\x13ListSchemasResponse\x12\x39\n\x07schemas\x18\x01 \x03(\x0b\x32\x1d.tenantmesh.storage.v1.SchemaB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xb9\x01\n\x16SetSchemaAccessRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x0f\n\x07\x65nabled\x18\x04 \x01(\x08\"}\n\x17SetSchemaAccessResponse\x12-\n\x06schema\x18\x01 \x01(\x0b\x32\x1d.tenantmesh.storage.v1.Schema\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\"\n\x11\x65nded_connections\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\x9e\x02\n\x13\x44\x65leteSchemaRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\x0coperation_id\x18\x04 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x38\n\texport_id\x18\x05 \x01(\tB%\xbaH\"r \x18@2\x1c^([a-z0-9][a-z0-9-]{2,63})?$\"\'\n\x14\x44\x65leteSchemaResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,7 +55,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCHEMA'].fields_by_name['name']._loaded_options = None
   _globals['_SCHEMA'].fields_by_name['name']._serialized_options = b'\272H\004r\002\030?'
   _globals['_SCHEMA'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_SCHEMA'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_SCHEMA'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_SCHEMA'].fields_by_name['tier']._loaded_options = None
   _globals['_SCHEMA'].fields_by_name['tier']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_SCHEMA'].fields_by_name['server']._loaded_options = None
@@ -73,7 +73,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENSURESCHEMAREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_ENSURESCHEMAREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_ENSURESCHEMAREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_ENSURESCHEMAREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_ENSURESCHEMAREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_ENSURESCHEMAREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_ENSURESCHEMAREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_ENSURESCHEMAREQUEST'].fields_by_name['operation_id']._loaded_options = None
@@ -85,7 +85,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEEDSCHEMAREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_SEEDSCHEMAREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_SEEDSCHEMAREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_SEEDSCHEMAREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_SEEDSCHEMAREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_SEEDSCHEMAREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_SEEDSCHEMAREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_SEEDSCHEMAREQUEST'].fields_by_name['operation_id']._loaded_options = None
@@ -97,7 +97,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSCHEMAREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_GETSCHEMAREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_GETSCHEMAREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_GETSCHEMAREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_GETSCHEMAREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_GETSCHEMAREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_GETSCHEMAREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_LISTSCHEMASREQUEST'].fields_by_name['tenant_id']._loaded_options = None
@@ -115,7 +115,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETSCHEMAACCESSREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_SETSCHEMAACCESSREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_SETSCHEMAACCESSREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_SETSCHEMAACCESSREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_SETSCHEMAACCESSREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_SETSCHEMAACCESSREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_SETSCHEMAACCESSREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_SETSCHEMAACCESSRESPONSE'].fields_by_name['ended_connections']._loaded_options = None
@@ -123,7 +123,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETESCHEMAREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_DELETESCHEMAREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_DELETESCHEMAREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_DELETESCHEMAREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_DELETESCHEMAREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_DELETESCHEMAREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_DELETESCHEMAREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_DELETESCHEMAREQUEST'].fields_by_name['operation_id']._loaded_options = None
@@ -137,31 +137,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCHEMASEED_ROWSENTRY']._serialized_start=665
   _globals['_SCHEMASEED_ROWSENTRY']._serialized_end=708
   _globals['_SCHEMA']._serialized_start=711
-  _globals['_SCHEMA']._serialized_end=1325
-  _globals['_ENSURESCHEMAREQUEST']._serialized_start=1328
-  _globals['_ENSURESCHEMAREQUEST']._serialized_end=1676
-  _globals['_ENSURESCHEMARESPONSE']._serialized_start=1678
-  _globals['_ENSURESCHEMARESPONSE']._serialized_end=1764
-  _globals['_SEEDSCHEMAREQUEST']._serialized_start=1767
-  _globals['_SEEDSCHEMAREQUEST']._serialized_end=2232
-  _globals['_SEEDSCHEMAREQUEST_VARIABLESENTRY']._serialized_start=2184
-  _globals['_SEEDSCHEMAREQUEST_VARIABLESENTRY']._serialized_end=2232
-  _globals['_SEEDSCHEMARESPONSE']._serialized_start=2234
-  _globals['_SEEDSCHEMARESPONSE']._serialized_end=2320
-  _globals['_GETSCHEMAREQUEST']._serialized_start=2323
-  _globals['_GETSCHEMAREQUEST']._serialized_end=2477
-  _globals['_GETSCHEMARESPONSE']._serialized_start=2479
-  _globals['_GETSCHEMARESPONSE']._serialized_end=2545
-  _globals['_LISTSCHEMASREQUEST']._serialized_start=2548
-  _globals['_LISTSCHEMASREQUEST']._serialized_end=2724
-  _globals['_LISTSCHEMASRESPONSE']._serialized_start=2726
-  _globals['_LISTSCHEMASRESPONSE']._serialized_end=2841
-  _globals['_SETSCHEMAACCESSREQUEST']._serialized_start=2844
-  _globals['_SETSCHEMAACCESSREQUEST']._serialized_end=3021
-  _globals['_SETSCHEMAACCESSRESPONSE']._serialized_start=3023
-  _globals['_SETSCHEMAACCESSRESPONSE']._serialized_end=3148
-  _globals['_DELETESCHEMAREQUEST']._serialized_start=3151
-  _globals['_DELETESCHEMAREQUEST']._serialized_end=3429
-  _globals['_DELETESCHEMARESPONSE']._serialized_start=3431
-  _globals['_DELETESCHEMARESPONSE']._serialized_end=3470
+  _globals['_SCHEMA']._serialized_end=1333
+  _globals['_ENSURESCHEMAREQUEST']._serialized_start=1336
+  _globals['_ENSURESCHEMAREQUEST']._serialized_end=1692
+  _globals['_ENSURESCHEMARESPONSE']._serialized_start=1694
+  _globals['_ENSURESCHEMARESPONSE']._serialized_end=1780
+  _globals['_SEEDSCHEMAREQUEST']._serialized_start=1783
+  _globals['_SEEDSCHEMAREQUEST']._serialized_end=2256
+  _globals['_SEEDSCHEMAREQUEST_VARIABLESENTRY']._serialized_start=2208
+  _globals['_SEEDSCHEMAREQUEST_VARIABLESENTRY']._serialized_end=2256
+  _globals['_SEEDSCHEMARESPONSE']._serialized_start=2258
+  _globals['_SEEDSCHEMARESPONSE']._serialized_end=2344
+  _globals['_GETSCHEMAREQUEST']._serialized_start=2347
+  _globals['_GETSCHEMAREQUEST']._serialized_end=2509
+  _globals['_GETSCHEMARESPONSE']._serialized_start=2511
+  _globals['_GETSCHEMARESPONSE']._serialized_end=2577
+  _globals['_LISTSCHEMASREQUEST']._serialized_start=2580
+  _globals['_LISTSCHEMASREQUEST']._serialized_end=2756
+  _globals['_LISTSCHEMASRESPONSE']._serialized_start=2758
+  _globals['_LISTSCHEMASRESPONSE']._serialized_end=2873
+  _globals['_SETSCHEMAACCESSREQUEST']._serialized_start=2876
+  _globals['_SETSCHEMAACCESSREQUEST']._serialized_end=3061
+  _globals['_SETSCHEMAACCESSRESPONSE']._serialized_start=3063
+  _globals['_SETSCHEMAACCESSRESPONSE']._serialized_end=3188
+  _globals['_DELETESCHEMAREQUEST']._serialized_start=3191
+  _globals['_DELETESCHEMAREQUEST']._serialized_end=3477
+  _globals['_DELETESCHEMARESPONSE']._serialized_start=3479
+  _globals['_DELETESCHEMARESPONSE']._serialized_end=3518
 # @@protoc_insertion_point(module_scope)

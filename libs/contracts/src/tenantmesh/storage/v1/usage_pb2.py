@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tenantmesh.common.v1 import tier_pb2 as tenantmesh_dot_common_dot_v1_dot_tier__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tenantmesh/storage/v1/usage.proto\x12\x15tenantmesh.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ftenantmesh/common/v1/tier.proto\"\\\n\x05Quota\x12\x1a\n\tmax_bytes\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1c\n\x0bmax_objects\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x19\n\x11\x65nforced_by_store\x18\x03 \x01(\x08\"\xe0\x01\n\x05Usage\x12\x18\n\x07objects\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x16\n\x05\x62ytes\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12!\n\x10noncurrent_bytes\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12#\n\x12incomplete_uploads\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12+\n\x05quota\x18\x05 \x01(\x0b\x32\x1c.tenantmesh.storage.v1.Quota\x12\x30\n\x0cmeasure_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd5\x01\n\x0fGetUsageRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x07max_age\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x04\x08\x80\xf5$2\x00\"?\n\x10GetUsageResponse\x12+\n\x05usage\x18\x01 \x01(\x0b\x32\x1c.tenantmesh.storage.v1.Usage\"\xd3\x01\n\x0fSetQuotaRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x33\n\ntenant_key\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\x1f\x32\x16^[a-z][a-z0-9-]{2,30}$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\tmax_bytes\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1c\n\x0bmax_objects\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"P\n\x10SetQuotaResponse\x12+\n\x05quota\x18\x01 \x01(\x0b\x32\x1c.tenantmesh.storage.v1.Quota\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tenantmesh/storage/v1/usage.proto\x12\x15tenantmesh.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ftenantmesh/common/v1/tier.proto\"\\\n\x05Quota\x12\x1a\n\tmax_bytes\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1c\n\x0bmax_objects\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x19\n\x11\x65nforced_by_store\x18\x03 \x01(\x08\"\xe0\x01\n\x05Usage\x12\x18\n\x07objects\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x16\n\x05\x62ytes\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12!\n\x10noncurrent_bytes\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12#\n\x12incomplete_uploads\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12+\n\x05quota\x18\x05 \x01(\x0b\x32\x1c.tenantmesh.storage.v1.Quota\x12\x30\n\x0cmeasure_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xdd\x01\n\x0fGetUsageRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x07max_age\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x04\x08\x80\xf5$2\x00\"?\n\x10GetUsageResponse\x12+\n\x05usage\x18\x01 \x01(\x0b\x32\x1c.tenantmesh.storage.v1.Usage\"\xdb\x01\n\x0fSetQuotaRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\ntenant_key\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x1f\x32\x1e^[a-z][a-z0-9-]{1,29}[a-z0-9]$\x12\x34\n\x04tier\x18\x03 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\tmax_bytes\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1c\n\x0bmax_objects\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"P\n\x10SetQuotaResponse\x12+\n\x05quota\x18\x01 \x01(\x0b\x32\x1c.tenantmesh.storage.v1.Quota\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,7 +50,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETUSAGEREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_GETUSAGEREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_GETUSAGEREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_GETUSAGEREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_GETUSAGEREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_GETUSAGEREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_GETUSAGEREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_GETUSAGEREQUEST'].fields_by_name['max_age']._loaded_options = None
@@ -58,7 +58,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETQUOTAREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_SETQUOTAREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_SETQUOTAREQUEST'].fields_by_name['tenant_key']._loaded_options = None
-  _globals['_SETQUOTAREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\034r\032\030\0372\026^[a-z][a-z0-9-]{2,30}$'
+  _globals['_SETQUOTAREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H$r\"\030\0372\036^[a-z][a-z0-9-]{1,29}[a-z0-9]$'
   _globals['_SETQUOTAREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_SETQUOTAREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_SETQUOTAREQUEST'].fields_by_name['max_bytes']._loaded_options = None
@@ -70,11 +70,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USAGE']._serialized_start=282
   _globals['_USAGE']._serialized_end=506
   _globals['_GETUSAGEREQUEST']._serialized_start=509
-  _globals['_GETUSAGEREQUEST']._serialized_end=722
-  _globals['_GETUSAGERESPONSE']._serialized_start=724
-  _globals['_GETUSAGERESPONSE']._serialized_end=787
-  _globals['_SETQUOTAREQUEST']._serialized_start=790
-  _globals['_SETQUOTAREQUEST']._serialized_end=1001
-  _globals['_SETQUOTARESPONSE']._serialized_start=1003
-  _globals['_SETQUOTARESPONSE']._serialized_end=1083
+  _globals['_GETUSAGEREQUEST']._serialized_end=730
+  _globals['_GETUSAGERESPONSE']._serialized_start=732
+  _globals['_GETUSAGERESPONSE']._serialized_end=795
+  _globals['_SETQUOTAREQUEST']._serialized_start=798
+  _globals['_SETQUOTAREQUEST']._serialized_end=1017
+  _globals['_SETQUOTARESPONSE']._serialized_start=1019
+  _globals['_SETQUOTARESPONSE']._serialized_end=1099
 # @@protoc_insertion_point(module_scope)
