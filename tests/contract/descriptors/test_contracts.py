@@ -1,9 +1,11 @@
 """Every contract keeps every house rule: tried on the committed stubs, with the comments of their sources."""
 
+import contextlib
 import importlib
 
+import protovalidate
 import pytest
-from google.protobuf import descriptor_pb2
+from google.protobuf import descriptor_pb2, message_factory
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +45,28 @@ def test_the_contracts_are_there(contracts):
 def test_the_contracts_keep_the_house_rules(contracts, rules):
     problems = rules.problems(contracts)
     assert not problems, "\n" + "\n".join(problems)
+
+
+def messages_of(descriptors):
+    for descriptor in descriptors:
+        yield message_factory.GetMessageClass(descriptor)
+        yield from messages_of(descriptor.nested_types)
+
+
+def filled(message):
+    """The message with an empty message in each of its fields that take one."""
+    made = message()
+    for field in message.DESCRIPTOR.fields:
+        if field.message_type and not field.message_type.GetOptions().map_entry:
+            inside = getattr(made, field.name)
+            inside.add() if field.is_repeated else inside.SetInParent()
+    return made
+
+
+def test_every_bound_can_be_tried(stubs):
+    """An expression that does not compile, or fails when it runs, would be found only by the first call that needs it."""
+    for stub in stubs.values():
+        for message in messages_of(stub.message_types_by_name.values()):
+            for each in (message(), filled(message)):
+                with contextlib.suppress(protovalidate.ValidationError):
+                    protovalidate.validate(each)

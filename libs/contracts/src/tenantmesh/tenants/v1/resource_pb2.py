@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$tenantmesh/tenants/v1/resource.proto\x12\x15tenantmesh.tenants.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xde\x03\n\x08Resource\x12\x1d\n\x0bresource_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\ttenant_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12;\n\x04type\x18\x03 \x01(\x0e\x32#.tenantmesh.tenants.v1.ResourceTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x19\n\x08provider\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1c\n\nidentifier\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x15\n\x03uri\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12V\n\x08metadata\x18\x07 \x03(\x0b\x32-.tenantmesh.tenants.v1.Resource.MetadataEntryB\x15\xbaH\x12\x9a\x01\x0f\x10@\"\x04r\x02\x18?*\x05r\x03\x18\x80\x10\x12\x1e\n\x0coperation_id\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\x90\x04\n\x0cResourceType\x12\x1d\n\x19RESOURCE_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13RESOURCE_TYPE_REALM\x10\x01\x12\x1e\n\x1aRESOURCE_TYPE_ORGANIZATION\x10\x02\x12\x18\n\x14RESOURCE_TYPE_CLIENT\x10\x03\x12\x16\n\x12RESOURCE_TYPE_USER\x10\x04\x12\x16\n\x12RESOURCE_TYPE_ROLE\x10\x05\x12 \n\x1cRESOURCE_TYPE_SSO_CONNECTION\x10\x06\x12\x1a\n\x16RESOURCE_TYPE_DATABASE\x10\x07\x12\x18\n\x14RESOURCE_TYPE_SCHEMA\x10\x08\x12\x1f\n\x1bRESOURCE_TYPE_DATABASE_ROLE\x10\t\x12\x18\n\x14RESOURCE_TYPE_BUCKET\x10\n\x12\x1f\n\x1bRESOURCE_TYPE_BUCKET_PREFIX\x10\x0b\x12\"\n\x1eRESOURCE_TYPE_STORE_CREDENTIAL\x10\x0c\x12\x1c\n\x18RESOURCE_TYPE_DNS_RECORD\x10\r\x12\x17\n\x13RESOURCE_TYPE_STACK\x10\x0e\x12\x1c\n\x18RESOURCE_TYPE_DEPLOYMENT\x10\x0f\x12\x18\n\x14RESOURCE_TYPE_EXPORT\x10\x10\x12\x17\n\x13RESOURCE_TYPE_OTHER\x10\x11\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$tenantmesh/tenants/v1/resource.proto\x12\x15tenantmesh.tenants.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x03\n\x08Resource\x12\x1d\n\x0bresource_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\ttenant_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x15\n\x04type\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x19\n\x08provider\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1c\n\nidentifier\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x15\n\x03uri\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12V\n\x08metadata\x18\x07 \x03(\x0b\x32-.tenantmesh.tenants.v1.Resource.MetadataEntryB\x15\xbaH\x12\x9a\x01\x0f\x10@\"\x04r\x02\x18@*\x05r\x03\x18\x80\x10\x12\x1e\n\x0coperation_id\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,7 +40,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESOURCE'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_RESOURCE'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_RESOURCE'].fields_by_name['type']._loaded_options = None
-  _globals['_RESOURCE'].fields_by_name['type']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_RESOURCE'].fields_by_name['type']._serialized_options = b'\272H\004r\002\030@'
   _globals['_RESOURCE'].fields_by_name['provider']._loaded_options = None
   _globals['_RESOURCE'].fields_by_name['provider']._serialized_options = b'\272H\004r\002\030 '
   _globals['_RESOURCE'].fields_by_name['identifier']._loaded_options = None
@@ -48,13 +48,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESOURCE'].fields_by_name['uri']._loaded_options = None
   _globals['_RESOURCE'].fields_by_name['uri']._serialized_options = b'\272H\005r\003\030\200\020'
   _globals['_RESOURCE'].fields_by_name['metadata']._loaded_options = None
-  _globals['_RESOURCE'].fields_by_name['metadata']._serialized_options = b'\272H\022\232\001\017\020@\"\004r\002\030?*\005r\003\030\200\020'
+  _globals['_RESOURCE'].fields_by_name['metadata']._serialized_options = b'\272H\022\232\001\017\020@\"\004r\002\030@*\005r\003\030\200\020'
   _globals['_RESOURCE'].fields_by_name['operation_id']._loaded_options = None
   _globals['_RESOURCE'].fields_by_name['operation_id']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_RESOURCETYPE']._serialized_start=607
-  _globals['_RESOURCETYPE']._serialized_end=1135
   _globals['_RESOURCE']._serialized_start=126
-  _globals['_RESOURCE']._serialized_end=604
-  _globals['_RESOURCE_METADATAENTRY']._serialized_start=557
-  _globals['_RESOURCE_METADATAENTRY']._serialized_end=604
+  _globals['_RESOURCE']._serialized_end=566
+  _globals['_RESOURCE_METADATAENTRY']._serialized_start=519
+  _globals['_RESOURCE_METADATAENTRY']._serialized_end=566
 # @@protoc_insertion_point(module_scope)

@@ -8,7 +8,6 @@ from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
-from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 import builtins as builtins
 import sys
 import typing as typing
@@ -19,89 +18,6 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: descriptor.FileDescriptor
-
-class _ResourceType:
-    ValueType = typing.NewType("ValueType", builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _ResourceTypeEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ResourceType.ValueType], builtins.type):
-    DESCRIPTOR: descriptor.EnumDescriptor
-    RESOURCE_TYPE_UNSPECIFIED: _ResourceType.ValueType  # 0
-    """Not said. Refused in requests."""
-    RESOURCE_TYPE_REALM: _ResourceType.ValueType  # 1
-    """An identity realm, or whatever the identity provider calls a space of its own."""
-    RESOURCE_TYPE_ORGANIZATION: _ResourceType.ValueType  # 2
-    """An organization inside a shared identity space."""
-    RESOURCE_TYPE_CLIENT: _ResourceType.ValueType  # 3
-    """A client application at the identity provider."""
-    RESOURCE_TYPE_USER: _ResourceType.ValueType  # 4
-    """A user at the identity provider."""
-    RESOURCE_TYPE_ROLE: _ResourceType.ValueType  # 5
-    """A role at the identity provider."""
-    RESOURCE_TYPE_SSO_CONNECTION: _ResourceType.ValueType  # 6
-    """A connection to the tenant's own identity provider."""
-    RESOURCE_TYPE_DATABASE: _ResourceType.ValueType  # 7
-    """A database of its own."""
-    RESOURCE_TYPE_SCHEMA: _ResourceType.ValueType  # 8
-    """A database schema."""
-    RESOURCE_TYPE_DATABASE_ROLE: _ResourceType.ValueType  # 9
-    """A database role."""
-    RESOURCE_TYPE_BUCKET: _ResourceType.ValueType  # 10
-    """A bucket of an object store."""
-    RESOURCE_TYPE_BUCKET_PREFIX: _ResourceType.ValueType  # 11
-    """A prefix in a shared bucket."""
-    RESOURCE_TYPE_STORE_CREDENTIAL: _ResourceType.ValueType  # 12
-    """Credentials for an object store; the record names them, it does not hold them."""
-    RESOURCE_TYPE_DNS_RECORD: _ResourceType.ValueType  # 13
-    """A DNS record."""
-    RESOURCE_TYPE_STACK: _ResourceType.ValueType  # 14
-    """An infrastructure stack."""
-    RESOURCE_TYPE_DEPLOYMENT: _ResourceType.ValueType  # 15
-    """A deployment of the product."""
-    RESOURCE_TYPE_EXPORT: _ResourceType.ValueType  # 16
-    """An export of the tenant's data."""
-    RESOURCE_TYPE_OTHER: _ResourceType.ValueType  # 17
-    """Anything else; the metadata says what."""
-
-class ResourceType(_ResourceType, metaclass=_ResourceTypeEnumTypeWrapper):
-    """What kind of thing a resource is."""
-
-RESOURCE_TYPE_UNSPECIFIED: ResourceType.ValueType  # 0
-"""Not said. Refused in requests."""
-RESOURCE_TYPE_REALM: ResourceType.ValueType  # 1
-"""An identity realm, or whatever the identity provider calls a space of its own."""
-RESOURCE_TYPE_ORGANIZATION: ResourceType.ValueType  # 2
-"""An organization inside a shared identity space."""
-RESOURCE_TYPE_CLIENT: ResourceType.ValueType  # 3
-"""A client application at the identity provider."""
-RESOURCE_TYPE_USER: ResourceType.ValueType  # 4
-"""A user at the identity provider."""
-RESOURCE_TYPE_ROLE: ResourceType.ValueType  # 5
-"""A role at the identity provider."""
-RESOURCE_TYPE_SSO_CONNECTION: ResourceType.ValueType  # 6
-"""A connection to the tenant's own identity provider."""
-RESOURCE_TYPE_DATABASE: ResourceType.ValueType  # 7
-"""A database of its own."""
-RESOURCE_TYPE_SCHEMA: ResourceType.ValueType  # 8
-"""A database schema."""
-RESOURCE_TYPE_DATABASE_ROLE: ResourceType.ValueType  # 9
-"""A database role."""
-RESOURCE_TYPE_BUCKET: ResourceType.ValueType  # 10
-"""A bucket of an object store."""
-RESOURCE_TYPE_BUCKET_PREFIX: ResourceType.ValueType  # 11
-"""A prefix in a shared bucket."""
-RESOURCE_TYPE_STORE_CREDENTIAL: ResourceType.ValueType  # 12
-"""Credentials for an object store; the record names them, it does not hold them."""
-RESOURCE_TYPE_DNS_RECORD: ResourceType.ValueType  # 13
-"""A DNS record."""
-RESOURCE_TYPE_STACK: ResourceType.ValueType  # 14
-"""An infrastructure stack."""
-RESOURCE_TYPE_DEPLOYMENT: ResourceType.ValueType  # 15
-"""A deployment of the product."""
-RESOURCE_TYPE_EXPORT: ResourceType.ValueType  # 16
-"""An export of the tenant's data."""
-RESOURCE_TYPE_OTHER: ResourceType.ValueType  # 17
-"""Anything else; the metadata says what."""
 
 @typing.final
 class Resource(message.Message):
@@ -143,8 +59,10 @@ class Resource(message.Message):
     """Identifies the record."""
     tenant_id: builtins.str
     """The tenant it was made for."""
-    type: ResourceType.ValueType
-    """What kind of thing it is."""
+    type: builtins.str
+    """What it is: `realm`, `organization`, `client`, `user`, `role`, `schema`, `database_role`, `bucket`, `bucket_prefix`,
+    `dns_record`, `stack`, `deployment` and whatever else an operation makes.
+    """
     provider: builtins.str
     """The provider that holds it, such as `keycloak` or `cloudflare`."""
     identifier: builtins.str
@@ -170,7 +88,7 @@ class Resource(message.Message):
         *,
         resource_id: builtins.str = ...,
         tenant_id: builtins.str = ...,
-        type: ResourceType.ValueType = ...,
+        type: builtins.str = ...,
         provider: builtins.str = ...,
         identifier: builtins.str = ...,
         uri: builtins.str = ...,

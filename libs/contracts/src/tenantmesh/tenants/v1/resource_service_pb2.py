@@ -28,7 +28,7 @@ from tenantmesh.common.v1 import permission_pb2 as tenantmesh_dot_common_dot_v1_
 from tenantmesh.tenants.v1 import resource_pb2 as tenantmesh_dot_tenants_dot_v1_dot_resource__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,tenantmesh/tenants/v1/resource_service.proto\x12\x15tenantmesh.tenants.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a%tenantmesh/common/v1/permission.proto\x1a$tenantmesh/tenants/v1/resource.proto\"\xd6\x01\n\x16RecordResourcesRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12:\n\x0coperation_id\x18\x02 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12\x42\n\tresources\x18\x03 \x03(\x0b\x32#.tenantmesh.tenants.v1.MadeResourceB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xdf\x02\n\x0cMadeResource\x12=\n\x04type\x18\x01 \x01(\x0e\x32#.tenantmesh.tenants.v1.ResourceTypeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12-\n\x08provider\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x18 2\x12^[a-z][a-z0-9_-]*$\x12\x1e\n\nidentifier\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x15\n\x03uri\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12y\n\x08metadata\x18\x05 \x03(\x0b\x32\x31.tenantmesh.tenants.v1.MadeResource.MetadataEntryB4\xbaH1\x9a\x01.\x10@\"#r!\x18?2\x1d^[A-Za-z0-9][A-Za-z0-9_./-]*$*\x05r\x03\x18\x80\x10\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"w\n\x17RecordResourcesResponse\x12<\n\tresources\x18\x01 \x03(\x0b\x32\x1f.tenantmesh.tenants.v1.ResourceB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x1e\n\rcreated_count\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"\x8a\x02\n\x14ListResourcesRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12;\n\x04type\x18\x02 \x01(\x0e\x32#.tenantmesh.tenants.v1.ResourceTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x19\n\x08provider\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12=\n\x0coperation_id\x18\x04 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"y\n\x15ListResourcesResponse\x12=\n\tresources\x18\x01 \x03(\x0b\x32\x1f.tenantmesh.tenants.v1.ResourceB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xc1\x02\n\x16RemoveResourcesRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\'\n\x0cresource_ids\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x64\x18\x01\"\x05r\x03\xb0\x01\x01\x12=\n\x0coperation_id\x18\x03 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01:\x80\x01\xbaH}\x1a{\n\x0fresources.named\x12/say which records: resource_ids or operation_id\x1a\x37this.resource_ids.size() > 0 || this.operation_id != \'\'\"9\n\x17RemoveResourcesResponse\x12\x1e\n\rremoved_count\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x32\xd1\x04\n\x0fResourceService\x12\xb9\x01\n\x0fRecordResources\x12-.tenantmesh.tenants.v1.RecordResourcesRequest\x1a..tenantmesh.tenants.v1.RecordResourcesResponse\"G\x90\x02\x02\x8a\xb2\x19\x17tenants.resources.write\x82\xd3\xe4\x93\x02#\"\x1e/tenants/{tenant_id}/resources:\x01*\x12\xbd\x01\n\rListResources\x12+.tenantmesh.tenants.v1.ListResourcesRequest\x1a,.tenantmesh.tenants.v1.ListResourcesResponse\"Q\x90\x02\x01\x8a\xb2\x19\x16tenants.resources.read\x82\xd3\xe4\x93\x02.\x12\n/resourcesZ \x12\x1e/tenants/{tenant_id}/resources\x12\xc1\x01\n\x0fRemoveResources\x12-.tenantmesh.tenants.v1.RemoveResourcesRequest\x1a..tenantmesh.tenants.v1.RemoveResourcesResponse\"O\x90\x02\x02\x8a\xb2\x19\x18tenants.resources.delete\x82\xd3\xe4\x93\x02*\"%/tenants/{tenant_id}/resources/remove:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,tenantmesh/tenants/v1/resource_service.proto\x12\x15tenantmesh.tenants.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a%tenantmesh/common/v1/permission.proto\x1a$tenantmesh/tenants/v1/resource.proto\"\xd6\x01\n\x16RecordResourcesRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12:\n\x0coperation_id\x18\x02 \x01(\tB$\xbaH!r\x1f\x18\x80\x01\x32\x1a^[a-z0-9][a-z0-9-]{2,127}$\x12\x42\n\tresources\x18\x03 \x03(\x0b\x32#.tenantmesh.tenants.v1.MadeResourceB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xca\x02\n\x0cMadeResource\x12(\n\x04type\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[a-z][a-z0-9_]*$\x12-\n\x08provider\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x18 2\x12^[a-z][a-z0-9_-]*$\x12\x1e\n\nidentifier\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x15\n\x03uri\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12y\n\x08metadata\x18\x05 \x03(\x0b\x32\x31.tenantmesh.tenants.v1.MadeResource.MetadataEntryB4\xbaH1\x9a\x01.\x10@\"#r!\x18@2\x1d^[A-Za-z0-9][A-Za-z0-9_./-]*$*\x05r\x03\x18\x80\x10\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"w\n\x17RecordResourcesResponse\x12<\n\tresources\x18\x01 \x03(\x0b\x32\x1f.tenantmesh.tenants.v1.ResourceB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x1e\n\rcreated_count\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"\xe4\x01\n\x14ListResourcesRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x15\n\x04type\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x19\n\x08provider\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12=\n\x0coperation_id\x18\x04 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"y\n\x15ListResourcesResponse\x12=\n\tresources\x18\x01 \x03(\x0b\x32\x1f.tenantmesh.tenants.v1.ResourceB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xc1\x02\n\x16RemoveResourcesRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\'\n\x0cresource_ids\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x64\x18\x01\"\x05r\x03\xb0\x01\x01\x12=\n\x0coperation_id\x18\x03 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01:\x80\x01\xbaH}\x1a{\n\x0fresources.named\x12/say which records: resource_ids or operation_id\x1a\x37this.resource_ids.size() > 0 || this.operation_id != \'\'\"9\n\x17RemoveResourcesResponse\x12\x1e\n\rremoved_count\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x32\xd1\x04\n\x0fResourceService\x12\xb9\x01\n\x0fRecordResources\x12-.tenantmesh.tenants.v1.RecordResourcesRequest\x1a..tenantmesh.tenants.v1.RecordResourcesResponse\"G\x90\x02\x02\x8a\xb2\x19\x17tenants.resources.write\x82\xd3\xe4\x93\x02#\"\x1e/tenants/{tenant_id}/resources:\x01*\x12\xbd\x01\n\rListResources\x12+.tenantmesh.tenants.v1.ListResourcesRequest\x1a,.tenantmesh.tenants.v1.ListResourcesResponse\"Q\x90\x02\x01\x8a\xb2\x19\x16tenants.resources.read\x82\xd3\xe4\x93\x02.\x12\n/resourcesZ \x12\x1e/tenants/{tenant_id}/resources\x12\xc1\x01\n\x0fRemoveResources\x12-.tenantmesh.tenants.v1.RemoveResourcesRequest\x1a..tenantmesh.tenants.v1.RemoveResourcesResponse\"O\x90\x02\x02\x8a\xb2\x19\x18tenants.resources.delete\x82\xd3\xe4\x93\x02*\"%/tenants/{tenant_id}/resources/remove:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,7 +46,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MADERESOURCE_METADATAENTRY']._loaded_options = None
   _globals['_MADERESOURCE_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_MADERESOURCE'].fields_by_name['type']._loaded_options = None
-  _globals['_MADERESOURCE'].fields_by_name['type']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_MADERESOURCE'].fields_by_name['type']._serialized_options = b'\272H\027r\025\030@2\021^[a-z][a-z0-9_]*$'
   _globals['_MADERESOURCE'].fields_by_name['provider']._loaded_options = None
   _globals['_MADERESOURCE'].fields_by_name['provider']._serialized_options = b'\272H\030r\026\030 2\022^[a-z][a-z0-9_-]*$'
   _globals['_MADERESOURCE'].fields_by_name['identifier']._loaded_options = None
@@ -54,7 +54,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MADERESOURCE'].fields_by_name['uri']._loaded_options = None
   _globals['_MADERESOURCE'].fields_by_name['uri']._serialized_options = b'\272H\005r\003\030\200\020'
   _globals['_MADERESOURCE'].fields_by_name['metadata']._loaded_options = None
-  _globals['_MADERESOURCE'].fields_by_name['metadata']._serialized_options = b'\272H1\232\001.\020@\"#r!\030?2\035^[A-Za-z0-9][A-Za-z0-9_./-]*$*\005r\003\030\200\020'
+  _globals['_MADERESOURCE'].fields_by_name['metadata']._serialized_options = b'\272H1\232\001.\020@\"#r!\030@2\035^[A-Za-z0-9][A-Za-z0-9_./-]*$*\005r\003\030\200\020'
   _globals['_RECORDRESOURCESRESPONSE'].fields_by_name['resources']._loaded_options = None
   _globals['_RECORDRESOURCESRESPONSE'].fields_by_name['resources']._serialized_options = b'\272H\005\222\001\002\020d'
   _globals['_RECORDRESOURCESRESPONSE'].fields_by_name['created_count']._loaded_options = None
@@ -62,7 +62,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTRESOURCESREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_LISTRESOURCESREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_LISTRESOURCESREQUEST'].fields_by_name['type']._loaded_options = None
-  _globals['_LISTRESOURCESREQUEST'].fields_by_name['type']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_LISTRESOURCESREQUEST'].fields_by_name['type']._serialized_options = b'\272H\004r\002\030@'
   _globals['_LISTRESOURCESREQUEST'].fields_by_name['provider']._loaded_options = None
   _globals['_LISTRESOURCESREQUEST'].fields_by_name['provider']._serialized_options = b'\272H\004r\002\030 '
   _globals['_LISTRESOURCESREQUEST'].fields_by_name['operation_id']._loaded_options = None
@@ -96,19 +96,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDRESOURCESREQUEST']._serialized_start=208
   _globals['_RECORDRESOURCESREQUEST']._serialized_end=422
   _globals['_MADERESOURCE']._serialized_start=425
-  _globals['_MADERESOURCE']._serialized_end=776
-  _globals['_MADERESOURCE_METADATAENTRY']._serialized_start=729
-  _globals['_MADERESOURCE_METADATAENTRY']._serialized_end=776
-  _globals['_RECORDRESOURCESRESPONSE']._serialized_start=778
-  _globals['_RECORDRESOURCESRESPONSE']._serialized_end=897
-  _globals['_LISTRESOURCESREQUEST']._serialized_start=900
-  _globals['_LISTRESOURCESREQUEST']._serialized_end=1166
-  _globals['_LISTRESOURCESRESPONSE']._serialized_start=1168
-  _globals['_LISTRESOURCESRESPONSE']._serialized_end=1289
-  _globals['_REMOVERESOURCESREQUEST']._serialized_start=1292
-  _globals['_REMOVERESOURCESREQUEST']._serialized_end=1613
-  _globals['_REMOVERESOURCESRESPONSE']._serialized_start=1615
-  _globals['_REMOVERESOURCESRESPONSE']._serialized_end=1672
-  _globals['_RESOURCESERVICE']._serialized_start=1675
-  _globals['_RESOURCESERVICE']._serialized_end=2268
+  _globals['_MADERESOURCE']._serialized_end=755
+  _globals['_MADERESOURCE_METADATAENTRY']._serialized_start=708
+  _globals['_MADERESOURCE_METADATAENTRY']._serialized_end=755
+  _globals['_RECORDRESOURCESRESPONSE']._serialized_start=757
+  _globals['_RECORDRESOURCESRESPONSE']._serialized_end=876
+  _globals['_LISTRESOURCESREQUEST']._serialized_start=879
+  _globals['_LISTRESOURCESREQUEST']._serialized_end=1107
+  _globals['_LISTRESOURCESRESPONSE']._serialized_start=1109
+  _globals['_LISTRESOURCESRESPONSE']._serialized_end=1230
+  _globals['_REMOVERESOURCESREQUEST']._serialized_start=1233
+  _globals['_REMOVERESOURCESREQUEST']._serialized_end=1554
+  _globals['_REMOVERESOURCESRESPONSE']._serialized_start=1556
+  _globals['_REMOVERESOURCESRESPONSE']._serialized_end=1613
+  _globals['_RESOURCESERVICE']._serialized_start=1616
+  _globals['_RESOURCESERVICE']._serialized_end=2209
 # @@protoc_insertion_point(module_scope)

@@ -84,8 +84,8 @@ class MadeResource(message.Message):
     IDENTIFIER_FIELD_NUMBER: builtins.int
     URI_FIELD_NUMBER: builtins.int
     METADATA_FIELD_NUMBER: builtins.int
-    type: resource_pb2.ResourceType.ValueType
-    """What kind of thing it is."""
+    type: builtins.str
+    """What it is, such as `realm`, `schema` or `dns_record`."""
     provider: builtins.str
     """The provider that holds it, such as `keycloak` or `cloudflare`."""
     identifier: builtins.str
@@ -94,12 +94,12 @@ class MadeResource(message.Message):
     """Where people or programs find it, up to 2048 characters; empty where it has no address."""
     @builtins.property
     def metadata(self) -> containers.ScalarMap[builtins.str, builtins.str]:
-        """What else there is to know, at most 64 pairs; no secrets. Keys have up to 63 characters, values up to 2048."""
+        """What else there is to know, at most 64 pairs; no secrets. Keys have up to 64 characters, values up to 2048."""
 
     def __init__(
         self,
         *,
-        type: resource_pb2.ResourceType.ValueType = ...,
+        type: builtins.str = ...,
         provider: builtins.str = ...,
         identifier: builtins.str = ...,
         uri: builtins.str = ...,
@@ -151,8 +151,8 @@ class ListResourcesRequest(message.Message):
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     tenant_id: builtins.str
     """Only this tenant's; empty lists every tenant's."""
-    type: resource_pb2.ResourceType.ValueType
-    """Only of this kind; UNSPECIFIED does not narrow."""
+    type: builtins.str
+    """Only what is this, such as `bucket`; empty does not narrow."""
     provider: builtins.str
     """Only what this provider holds; empty does not narrow."""
     operation_id: builtins.str
@@ -165,7 +165,7 @@ class ListResourcesRequest(message.Message):
         self,
         *,
         tenant_id: builtins.str = ...,
-        type: resource_pb2.ResourceType.ValueType = ...,
+        type: builtins.str = ...,
         provider: builtins.str = ...,
         operation_id: builtins.str = ...,
         page_size: builtins.int = ...,
