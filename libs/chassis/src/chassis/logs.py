@@ -95,10 +95,6 @@ class _BufferedHandler(logging.Handler):
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
-    def createLock(self) -> None:  # noqa: N802 - the name logging gives it
-        """None is needed: appending to a deque is atomic."""
-        self.lock = None
-
     def emit(self, record: logging.LogRecord) -> None:
         """Queue the line."""
         if len(self._lines) == _UNWRITTEN_LINES:
