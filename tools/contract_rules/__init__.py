@@ -23,6 +23,7 @@ RULES: tuple[Callable[[Contracts], Iterator[str]], ...] = (
     rpcs.list_has_pages,
     rpcs.create_has_request_id,
     http.rpc_has_http,
+    http.url_is_plain,
     http.http_paths_are_unique,
     fields.field_is_bounded,
     fields.request_enum_says_what_zero_means,

@@ -64,7 +64,7 @@ def filled(message):
 
 
 def test_every_bound_can_be_tried(stubs):
-    """An expression that does not compile, or fails when it runs, would be found only by the first call that needs it."""
+    """An expression that does not compile, or fails when it runs, would be found only by the first call of it."""
     for stub in stubs.values():
         for message in messages_of(stub.message_types_by_name.values()):
             for each in (message(), filled(message)):
