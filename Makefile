@@ -44,8 +44,8 @@ format: $(READY) ## Let ruff put the code in order
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-type: $(READY) ## Types: mypy, strict, on libs, services, the local stack and tools
-	$(BIN)/mypy libs/*/src services/*/src deploy/local/src tools
+type: $(READY) ## Types: mypy, strict, on libs, services, the local stack, the gateway and tools
+	$(BIN)/mypy libs/*/src services/*/src deploy/*/src tools
 
 imports: $(READY) ## Architecture: who may import whom, and no undeclared dependency
 	$(BIN)/lint-imports --no-cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import urllib.request
 
 from localstack.site import HOST
 
@@ -12,3 +13,13 @@ async def listening(port: int) -> None:
     _, writer = await asyncio.open_connection(HOST, port)
     writer.close()
     await writer.wait_closed()
+
+
+async def http_ok(url: str) -> None:
+    """The page answers 200."""
+    await asyncio.to_thread(_get, url)
+
+
+def _get(url: str) -> None:
+    with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - a page of the stack itself
+        pass

@@ -10,14 +10,24 @@ from enum import Enum
 
 from localstack.site import Site
 
-Check = Callable[[Site], Awaitable[None]]
-
 
 class Profile(Enum):
-    """Which components run: the default ones, or all of them."""
+    """Which components run: those of every day, or all of them."""
 
     DEFAULT = "default"
     FULL = "full"
+
+
+class Absent(Exception):  # noqa: N818 - says what is the case
+    """A component cannot run on this machine; the message says why. The others run without it."""
+
+
+class Unprepared(Exception):  # noqa: N818 - says what is the case
+    """What a component needs could not be made; the message says what went wrong."""
+
+
+class NotReady(Exception):  # noqa: N818 - says what is the case
+    """A component runs, but does not serve yet; the message says what it answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +35,12 @@ class Stop:
     """How a component is asked to end, and how long it may take before it is killed."""
 
     signal: signal.Signals = signal.SIGTERM
-    grace: timedelta = timedelta(seconds=5)
+    grace: timedelta = timedelta(seconds=10)
 
 
-async def nothing_to_prepare(_: Site) -> None:
+async def nothing_to_prepare(_: Site) -> str | None:
     """Most components need only their own, empty folder."""
+    return None
 
 
 def nothing_given(_: Site) -> Mapping[str, str]:
@@ -37,30 +48,31 @@ def nothing_given(_: Site) -> Mapping[str, str]:
     return {}
 
 
-def always_there(_: Site) -> str | None:
-    """Most components come with the packages that are installed."""
-    return None
+def nothing_to_tidy(_: Site) -> None:
+    """Most components leave nothing outside their folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One process of the stack.
-
-    `prepare` makes what the command reads, `ready` raises until the process serves, `gives` are the settings that
-    others and clients find it by, `environment` is what only its own process gets, and `missing` says in a sentence why
-    the component cannot run here, or nothing.
-    """
+    """One process of the stack, described by what differs from one to the next."""
 
     name: str
     summary: str
     command: Callable[[Site], Sequence[str]]
-    ready: Check
+    ready: Callable[[Site], Awaitable[None]]
+    """Raises until the process serves. A real question, never only an open port."""
     ports: Mapping[str, int] = field(default_factory=dict)
+    """The usual number of each; 0 for a port that only the component itself knows of."""
     needs: tuple[str, ...] = ()
+    """The components that are started first and stopped last, and whose settings it gets."""
     profile: Profile = Profile.DEFAULT
-    prepare: Check = nothing_to_prepare
+    prepare: Callable[[Site], Awaitable[str | None]] = nothing_to_prepare
+    """Makes what the command reads. May answer with a note for the user, or raise Absent."""
     gives: Callable[[Site], Mapping[str, str]] = nothing_given
+    """The settings by which other components and clients find it."""
     environment: Callable[[Site], Mapping[str, str]] = nothing_given
-    missing: Callable[[Site], str | None] = always_there
+    """What only its own process gets."""
+    tidy: Callable[[Site], None] = nothing_to_tidy
+    """Removes what it leaves outside its folder."""
     stop: Stop = field(default_factory=Stop)
     patience: timedelta = timedelta(seconds=60)

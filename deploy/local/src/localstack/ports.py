@@ -18,12 +18,16 @@ class PortsTaken(Exception):  # noqa: N818 - names what happened
 
 
 def choose(wanted: Mapping[str, Mapping[str, int]], *, usual: bool) -> dict[str, dict[str, int]]:
-    """A port for each port of each component: the usual one if it is free and `usual` ones are asked for."""
+    """A port for each port of each component: the usual one if it is free and `usual` ones are asked for.
+
+    A port whose usual number is 0 is nobody's business and always a free one.
+    """
     free = _candidates()
     taken: set[int] = set()
 
     def pick(number: int) -> int:
-        port = number if usual and number not in taken and is_free(number) else next(p for p in free if p not in taken)
+        may_keep = usual and number and number not in taken and is_free(number)
+        port = number if may_keep else next(p for p in free if p not in taken)
         taken.add(port)
         return port
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import BinaryIO
 
 import psutil
 
+from localstack import launcher
 from localstack.component import Stop
 
 MARKER = "TENANTMESH_STACK"
@@ -57,28 +57,26 @@ async def spawn(
     """Start a process of the stack in its own process group, its output going to its log."""
     with _fresh(log) as output:
         process = await asyncio.create_subprocess_exec(
-            *command,
+            *_bound(command),
             cwd=folder,
             env={**os.environ, **env, MARKER: str(state)},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_die_with(os.getpid()),
         )
     return Child(name, process, log)
 
 
-async def finish(command: Sequence[str], state: Path) -> tuple[int, str]:
+async def finish(command: Sequence[str], state: Path, env: Mapping[str, str] | None = None) -> tuple[int, str]:
     """Run a short command of the stack to its end and return its exit code and its output."""
     process = await asyncio.create_subprocess_exec(
-        *command,
-        env={**os.environ, MARKER: str(state)},
+        *_bound(command),
+        env={**os.environ, **(env or {}), MARKER: str(state)},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=_die_with(os.getpid()),
     )
     try:
         output, _ = await process.communicate()
@@ -120,16 +118,12 @@ def _mark(process: psutil.Process) -> str | None:
     return None
 
 
-def _die_with(parent: int) -> Callable[[], None] | None:
-    """Have the kernel kill the child when this process dies, however it dies. Linux only: elsewhere `down` sweeps."""
+def _bound(command: Sequence[str]) -> list[str]:
+    """The command, arranged so that the kernel kills it when this process dies, however it dies.
+
+    Linux only: elsewhere `down` finds what is left by its mark. It is arranged by a launcher and not between fork and
+    exec, where code of a process with threads must not run.
+    """
     if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)
-    pr_set_pdeathsig = 1
-
-    def arrange() -> None:
-        libc.prctl(pr_set_pdeathsig, signal.SIGKILL)
-        if os.getppid() != parent:  # it died in between
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    return arrange
+        return list(command)
+    return [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), *command]

@@ -21,6 +21,9 @@ class StackSettings:
     """What can be set about the stack as a whole."""
 
     state: Path = setting("LOCAL_STATE", default=Path(".local"), help="The folder that holds data, logs and secrets.")
+    cache: Path | None = setting(
+        "LOCAL_CACHE", default=None, help="Where unpacked Debian packages are kept; the state folder if not given."
+    )
     namespace: str = setting("TEMPORAL_NAMESPACE", default="default", help="The Temporal namespace that is made.")
     search_attributes: tuple[str, ...] = setting(
         "LOCAL_SEARCH_ATTRIBUTES", default=SEARCH_ATTRIBUTES, help="Search attributes to register, NAME=TYPE each."

@@ -27,7 +27,12 @@ class Site:
     @property
     def folder(self) -> Path:
         """The folder of its data and configuration."""
-        return self.state / self.name
+        return self.state / "data" / self.name
+
+    @property
+    def cache(self) -> Path:
+        """The folder of what was downloaded, which may serve several stacks."""
+        return (self.settings.cache or self.state / "debian").resolve()
 
     @property
     def log(self) -> Path:

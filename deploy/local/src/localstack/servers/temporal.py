@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from localstack.checks import listening
-from localstack.component import Component, Stop
+from localstack.component import Component, NotReady, Stop
 from localstack.packages import program
 from localstack.process import finish
 from localstack.site import HOST, Site
@@ -23,10 +23,6 @@ DYNAMIC_CONFIG = {
     "system.enableActivityEagerExecution": "true",
     "frontend.enableUpdateWorkflowExecution": "true",
 }
-
-
-class NotServed(Exception):  # noqa: N818 - names what happened
-    """The server does not serve the namespace yet."""
 
 
 FLAGS = {"port": "grpc", "ui-port": "ui", "http-port": "http", "metrics-port": "metrics"}
@@ -53,7 +49,7 @@ async def ready(site: Site) -> None:
     describe = ["operator", "namespace", "describe", site.settings.namespace, "--address", site.address("grpc")]
     code, output = await finish([program("temporal"), *describe], site.state)
     if code:
-        raise NotServed(output)
+        raise NotReady(output)
 
 
 def gives(site: Site) -> Mapping[str, str]:

@@ -1,0 +1,52 @@
+"""The one list of everything that runs. To add a component, describe it in `servers` and name it here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from localstack.component import Component, Profile
+from localstack.servers.gateway import GATEWAY
+from localstack.servers.keycloak import KEYCLOAK
+from localstack.servers.mailsink import MAILSINK
+from localstack.servers.mesh import service
+from localstack.servers.nameserver import NAMESERVER
+from localstack.servers.objectstore import OBJECTSTORE
+from localstack.servers.postgres import POSTGRES
+from localstack.servers.prometheus import PROMETHEUS
+from localstack.servers.temporal import TEMPORAL
+
+COMPONENTS: tuple[Component, ...] = (
+    POSTGRES,
+    TEMPORAL,
+    OBJECTSTORE,
+    NAMESERVER,
+    MAILSINK,
+    KEYCLOAK,
+    service("dns", "DNS records of tenants", needs=("nameserver",)),
+    GATEWAY,
+    PROMETHEUS,
+)
+
+
+class UnknownComponent(Exception):  # noqa: N818 - names what happened
+    """A component was asked for that is not in the list."""
+
+
+def select(
+    profile: Profile, only: Iterable[str] = (), *, among: Iterable[Component] = COMPONENTS
+) -> tuple[Component, ...]:
+    """The components of a profile; or the named ones and what they need, of whatever profile."""
+    known = {one.name: one for one in among}
+    wanted = [one.name for one in known.values() if profile is Profile.FULL or one.profile is Profile.DEFAULT]
+    chosen = _with_needs(list(only) or wanted, known)
+    return tuple(one for one in known.values() if one.name in chosen)
+
+
+def _with_needs(names: Iterable[str], known: dict[str, Component]) -> set[str]:
+    chosen: set[str] = set()
+    for name in names:
+        if name not in known:
+            msg = f"no component is called {name}; there are {', '.join(known)}"
+            raise UnknownComponent(msg)
+        chosen |= {name} | _with_needs(known[name].needs, known)
+    return chosen
