@@ -5,6 +5,7 @@ The server sets it for every call it receives; a worker sets it for every activi
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ REQUEST_ID = "x-request-id"
 TENANT_ID = "x-tenant-id"
 WORKFLOW_ID = "x-workflow-id"
 """The metadata keys that carry these facts from process to process."""
+
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 
 
 @dataclass(slots=True)
@@ -37,6 +40,11 @@ class CallContext:
 
 
 _current: ContextVar[CallContext | None] = ContextVar("chassis_call", default=None)
+
+
+def identifier(value: object) -> str:
+    """An identifier somebody else sent, if it looks like one, else nothing: it will stand in logs and other calls."""
+    return value if isinstance(value, str) and _IDENTIFIER.fullmatch(value) else ""
 
 
 def current() -> CallContext | None:

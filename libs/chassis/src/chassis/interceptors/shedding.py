@@ -1,0 +1,74 @@
+"""The layer that refuses work the process cannot take: because it has enough, or because it is stopping."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, cast
+
+from chassis.interceptors.call import Call, Handler, Method, refusal
+from faults import Exhausted, Unavailable
+
+_COME_BACK = timedelta(milliseconds=500)
+
+
+class Load:
+    """The calls in flight: their number has a limit, and stopping means to wait for them, then to interrupt them."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._stopping = False
+        self._calls: set[asyncio.Task[Any]] = set()
+        self._watches: set[asyncio.Task[Any]] = set()
+        self._interrupted: set[asyncio.Task[Any]] = set()
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls are being served; those of health, reflection and channelz do not count."""
+        return len(self._calls)
+
+    def layer(self, method: Method, proceed: Handler) -> Handler:
+        """Admit the calls of a method while there is room. Health, reflection and channelz are always admitted."""
+        tasks = self._watches if method.builtin else self._calls
+
+        async def handle(call: Call) -> Any:
+            if not method.builtin:
+                self._admit(method)
+            task = cast("asyncio.Task[Any]", asyncio.current_task())  # gRPC serves every call in a task of its own
+            tasks.add(task)
+            try:
+                return await proceed(call)
+            except asyncio.CancelledError:
+                if task not in self._interrupted:
+                    raise
+                task.uncancel()
+                raise _stopping(method) from None
+            finally:
+                tasks.discard(task)
+
+        return handle
+
+    async def drain(self, grace: float) -> None:
+        """Refuse new calls, end the watches of health at once, and interrupt what still runs after `grace` seconds."""
+        self._stopping = True
+        self._interrupt(self._watches)
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=grace)
+        self._interrupt(self._calls)
+
+    def _admit(self, method: Method) -> None:
+        if self._stopping:
+            raise _stopping(method)
+        if len(self._calls) >= self._limit:
+            message = "The service has as many calls as it can serve."
+            raise refusal(Exhausted, "OVERLOADED", message, method, retry_after=_COME_BACK, limit=self._limit)
+
+    def _interrupt(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
+        for task in tasks:
+            self._interrupted.add(task)
+            task.cancel()
+
+
+def _stopping(method: Method) -> Unavailable:
+    return refusal(Unavailable, "SHUTTING_DOWN", "The process is stopping. Another replica answers.", method)
