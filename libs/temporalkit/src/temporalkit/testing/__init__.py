@@ -1,0 +1,1 @@
+"""What tests of workflows need and no process does: histories written by hand, and replay."""
