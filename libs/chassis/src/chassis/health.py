@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Gauge
 
 from chassis.resources import Resource
 from faults import Fault
@@ -58,9 +61,12 @@ class Health:
         await self._tell(before)
 
     @asynccontextmanager
-    async def watched(self, interval: timedelta) -> AsyncIterator[None]:
-        """Check every dependency now, and at every interval for as long as the block lasts."""
+    async def watched(self, interval: timedelta, registry: CollectorRegistry) -> AsyncIterator[None]:
+        """Check every dependency now, and at every interval for as long as the block lasts, and count which are up."""
         seconds = interval.total_seconds()
+        up = Gauge("dependency_up", "Whether a dependency is usable.", ("dependency",), registry=registry)
+        for dependency in self.dependencies:
+            up.labels(dependency.name).set_function(partial(getattr, dependency, "usable"))
         await asyncio.gather(*(self._check(*pair, seconds) for pair in self._pairs()))
         tasks = [asyncio.create_task(self._repeat(*pair, seconds)) for pair in self._pairs()]
         try:
@@ -69,6 +75,7 @@ class Health:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            registry.unregister(up)
 
     def _pairs(self) -> list[tuple[Resource, Dependency]]:
         return list(zip(self._resources, self.dependencies, strict=True))

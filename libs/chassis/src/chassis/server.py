@@ -19,13 +19,17 @@ from chassis.interceptors.access import authenticate, authorize
 from chassis.interceptors.deadline import deadline
 from chassis.interceptors.dispatch import Dispatcher
 from chassis.interceptors.errors import errors
-from chassis.interceptors.logging import log_call
+from chassis.interceptors.logging import CallLog
 from chassis.interceptors.requests import check_requests
 from chassis.interceptors.shedding import Load
+from chassis.interceptors.telemetry import observe
+from chassis.logs import logging_to
+from chassis.metrics import CONTENT_TYPE
 from chassis.ops import Page, ops_server
 from chassis.process import signals
 from chassis.resources import Resource, StartFailed, opened
 from chassis.settings import ServerSettings
+from chassis.telemetry import Telemetry, current, observed
 from chassis.tls import server_credentials
 
 _log = logging.getLogger(__name__)
@@ -68,27 +72,33 @@ async def running(
     Raises:
         StartFailed: when a resource does not open or a port cannot be had. What was open by then is closed.
     """
+    telemetry = current()
     health, load = Health(resources), Load(settings.max_concurrent)
-    dispatcher = Dispatcher(in_order(_layers(service, settings, load)))
+    call_log = CallLog()
+    dispatcher = Dispatcher(in_order(layers(service, settings, load, call_log, telemetry)))
     for servicer in servicers:
         servicer.add(servicer.handlers, dispatcher)
     await register(dispatcher, health)
     async with (
-        ops_server(settings.ops, health, lambda: Page(b"", "text/plain")) as ops_address,
+        ops_server(settings.ops, health, lambda: Page(telemetry.text(), CONTENT_TYPE)) as ops_address,
         opened(resources),
-        health.watched(settings.ops.health_interval),
+        health.watched(settings.ops.health_interval, telemetry.registry),
         _serving(dispatcher, settings, health, load) as (address, ended),
     ):
         _log.info("serving", extra={"address": address, "ops_address": ops_address})
         yield Running(address, ops_address, health, load, ended)
+    call_log.flush()
 
 
 async def serve(
     service: str, *, servicers: Sequence[Servicer], resources: Sequence[Resource] = (), settings: ServerSettings
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second signal stops at once. See `running` for the arguments."""
-    with signals() as stop:
-        async with running(service, servicers=servicers, resources=resources, settings=settings) as server:
+    with signals() as stop, logging_to(settings.log, service=service):
+        async with (
+            observed(settings.telemetry, service=service),
+            running(service, servicers=servicers, resources=resources, settings=settings) as server,
+        ):
             told = asyncio.create_task(stop.wait())
             await asyncio.wait([told, server.ended], return_when=asyncio.FIRST_COMPLETED)
             told.cancel()
@@ -143,10 +153,13 @@ def _options(settings: ServerSettings) -> list[tuple[str, int]]:
     ]
 
 
-def _layers(service: str, settings: ServerSettings, load: Load) -> dict[str, Layer]:
+def layers(
+    service: str, settings: ServerSettings, load: Load, call_log: CallLog, telemetry: Telemetry
+) -> dict[str, Layer]:
+    """The layers as the settings make them, by name; `in_order` puts them in their places."""
     return {
-        "telemetry": lambda _, proceed: proceed,
-        "logging": log_call,
+        "telemetry": observe(telemetry),
+        "logging": call_log.layer,
         "errors": errors(f"{service}.tenantmesh"),
         "deadline": deadline(settings.default_deadline, settings.stream_deadline),
         "shedding": load.layer,

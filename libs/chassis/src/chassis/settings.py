@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from chassis.logs import LogSettings
+from chassis.tracing import TelemetrySettings
 from settingskit import Problem, SettingsInvalid, nested, setting
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
@@ -139,6 +141,8 @@ class ServerSettings:
     ops: OpsSettings = nested(OpsSettings)
     tls: TlsSettings = nested(TlsSettings)
     auth: AuthSettings = nested(AuthSettings)
+    log: LogSettings = nested(LogSettings)
+    telemetry: TelemetrySettings = nested(TelemetrySettings)
 
     def __post_init__(self) -> None:
         problems = list(self._contradictions())
