@@ -77,3 +77,17 @@ test-chaos: $(READY) ## Faults, kills and cuts
 
 bench: $(READY) ## Measure: every benchmark of tests/load, as ratios within one run
 	$(PY) tests/load/chain.py
+
+##@ Local stack
+.PHONY: up down status logs
+up: $(READY) ## Start every server and wait until all are ready (PROFILE=full, ONLY=a,b)
+	@$(PY) -m localstack up --profile $(or $(PROFILE),default) $(if $(ONLY),--only $(ONLY))
+
+down: $(READY) ## Stop the local stack (PURGE=1 also removes its data)
+	@$(PY) -m localstack down $(if $(PURGE),--purge)
+
+status: $(READY) ## Show each server: state, addresses, start time, memory
+	@$(PY) -m localstack status
+
+logs: $(READY) ## Print a server's log (S=name, F=1 to follow)
+	@$(PY) -m localstack logs $(or $(S),supervisor) $(if $(F),--follow)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from localstack import control, logs, view
+from localstack import control, logs, ports, view
 from localstack import record as records
 from localstack.component import Component, Profile
 from localstack.components import UnknownComponent, select
@@ -95,8 +95,9 @@ def up(settings: StackSettings, chosen: argparse.Namespace) -> int:
 def run(settings: StackSettings, chosen: argparse.Namespace) -> int:
     """Be the supervisor."""
     wanted = select(chosen.profile, chosen.only)
-    with alone(settings.state):
-        supervisor = Supervisor.of(plan(wanted, settings, required=chosen.only), settings.state)
+    with alone(settings.state), ports.choosing(usual=settings.usual_ports) as in_use:
+        layout = plan(wanted, settings, required=chosen.only)
+        supervisor = Supervisor.of(layout, settings.state, started=in_use)
         return asyncio.run(supervisor.run())
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 from localstack.site import HOST
 
@@ -32,6 +36,21 @@ def choose(wanted: Mapping[str, Mapping[str, int]], *, usual: bool) -> dict[str,
         return port
 
     return {name: {port: pick(number) for port, number in ports.items()} for name, ports in wanted.items()}
+
+
+@contextmanager
+def choosing(*, usual: bool) -> Iterator[Callable[[], None]]:
+    """Let nobody else choose among the usual ports until those chosen are in use: until the given function is called.
+
+    Stacks of one user that start at the same moment would else find the same ports free.
+    """
+    if not usual:
+        yield lambda: None
+        return
+    path = Path(tempfile.gettempdir()) / f"tenantmesh-ports-{os.getuid()}.lock"
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file.close
 
 
 def is_free(port: int) -> bool:

@@ -53,7 +53,9 @@ class Entry:
     last_lines: list[str] = field(default_factory=list)
 
     def moved(self, state: State, note: str) -> None:
-        """Take a change over."""
+        """Take a change over. What went wrong stays to be seen after the end."""
+        if state is State.STOPPED and self.state in {State.FAILED, State.DIED}:
+            return
         if state is State.STARTING:
             self.began = time()
         elif self.state is State.STARTING:

@@ -24,6 +24,9 @@ class StackSettings:
     cache: Path | None = setting(
         "LOCAL_CACHE", default=None, help="Where unpacked Debian packages are kept; the state folder if not given."
     )
+    usual_ports: bool = setting(
+        "LOCAL_USUAL_PORTS", default=True, help="Listen on the usual ports where they are free; else on any free ones."
+    )
     namespace: str = setting("TEMPORAL_NAMESPACE", default="default", help="The Temporal namespace that is made.")
     search_attributes: tuple[str, ...] = setting(
         "LOCAL_SEARCH_ATTRIBUTES", default=SEARCH_ATTRIBUTES, help="Search attributes to register, NAME=TYPE each."

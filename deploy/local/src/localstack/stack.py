@@ -57,13 +57,12 @@ def plan(
     components: Iterable[Component],
     settings: StackSettings,
     *,
-    usual_ports: bool = True,
     required: Iterable[str] = (),
 ) -> Plan:
     """Choose the ports and lay out the sites of the components."""
     chosen = tuple(components)
     state = settings.state.resolve()
-    numbers = ports.choose({one.name: one.ports for one in chosen}, usual=usual_ports)
+    numbers = ports.choose({one.name: one.ports for one in chosen}, usual=settings.usual_ports)
     sites = {one.name: Site(one.name, state, numbers[one.name], settings, numbers) for one in chosen}
     return Plan(chosen, sites, frozenset(required))
 

@@ -8,7 +8,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,13 +35,17 @@ class Supervisor:
     record: Record
     stack: Stack
     output: TextIO
+    started: Callable[[], None]
+    """Told when everything has started."""
 
     @classmethod
-    def of(cls, plan: Plan, state: Path, output: TextIO = sys.stdout) -> Supervisor:
+    def of(
+        cls, plan: Plan, state: Path, *, output: TextIO = sys.stdout, started: Callable[[], None] = lambda: None
+    ) -> Supervisor:
         """A supervisor of the plan, which has not started anything."""
         entries = {one.name: Entry(dict(plan.sites[one.name].ports)) for one in plan.components}
         record = Record(Identity.of(os.getpid()), entries)
-        supervisor = cls(plan, state, record, Stack(plan), output)
+        supervisor = cls(plan, state, record, Stack(plan), output, started)
         supervisor.stack.report = supervisor.note
         return supervisor
 
@@ -83,6 +87,7 @@ class Supervisor:
         except ComponentFailed as failure:
             self.record.problem = str(failure)
             return
+        self.started()
         self.record.seconds = time() - self.record.began
         write_environment(self.state, self.plan.settings(self.stack.absent))
         self._enter("running")

@@ -85,7 +85,7 @@ def _addresses(line: Line) -> str:
 
 
 def _remarks(line: Line) -> list[str]:
-    remarks = [f"* {line.name}: the usual port {number} for {name} is taken" for name, number in line.moved.items()]
+    remarks = [f"* {line.name}: {name} is not on its usual port {number}" for name, number in line.moved.items()]
     if line.note:
         remarks.append(f"{line.name}: {line.note}")
     if line.state in {State.DIED.value, State.FAILED.value}:

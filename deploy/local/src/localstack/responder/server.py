@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import cast
 
 import dns.exception
 import dns.flags
@@ -34,7 +36,8 @@ LENGTH_BYTES = 2
 TSIG_ERRORS: dict[type[dns.exception.DNSException], Rcode] = {
     dns.tsig.BadSignature: Rcode.BADSIG,
     dns.tsig.BadTime: Rcode.BADTIME,
-    dns.message.UnknownTSIGKey: Rcode.BADKEY,
+    dns.tsig.BadKey: Rcode.BADKEY,
+    dns.tsig.BadAlgorithm: Rcode.BADKEY,
 }
 
 
@@ -73,13 +76,20 @@ class Responder:
         if request.flags & dns.flags.QR:
             return None
         response = dns.message.make_response(request, our_payload=UDP_PAYLOAD)
+        try:
+            self._act(request, response)
+        except Exception:  # noqa: BLE001 - a client is told of a fault of ours, and the log has the rest
+            traceback.print_exc()
+            response.set_rcode(Rcode.SERVFAIL)
+        return response
+
+    def _act(self, request: Message, response: Message) -> None:
         if isinstance(request, dns.update.UpdateMessage):
             response.set_rcode(self.data.update(request) if request.had_tsig else Rcode.REFUSED)
         elif request.opcode() == dns.opcode.QUERY and len(request.question) == 1:
             self._query(request, response)
         else:
             response.set_rcode(Rcode.NOTIMP)
-        return response
 
     def _query(self, request: Message, response: Message) -> None:
         question = request.question[0]
@@ -132,8 +142,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)  # noqa: S101 - what a datagram endpoint has
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         answer = self._responder.over_udp(data)

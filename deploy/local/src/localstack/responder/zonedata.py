@@ -97,7 +97,7 @@ class ZoneData:
             for change in request.update:
                 _change(writer, change)
             if writer.changed():
-                writer.update_serial()
+                writer.update_serial(name=self.origin)
         self._keep()
         return Rcode.NOERROR
 
@@ -155,10 +155,16 @@ def _change(zone: dns.transaction.Transaction, change: dns.rrset.RRset) -> None:
     elif change.deleting == dns.rdataclass.NONE:
         for rdata in change:
             zone.delete(change.name, rdata)
-    elif not _would_mix(zone, change):
+    elif not _would_mix(zone, change) and not _is_there(zone, change):
         if change.rdtype == RdataType.CNAME:
             zone.delete(change.name, RdataType.CNAME)
         zone.add(change.name, change.to_rdataset())
+
+
+def _is_there(zone: dns.transaction.Transaction, change: dns.rrset.RRset) -> bool:
+    """Whether all of it is there already, so that adding it is no change."""
+    found = zone.get(change.name, change.rdtype)
+    return found is not None and found.ttl == change.ttl and set(change) <= set(found)
 
 
 def _would_mix(zone: dns.transaction.Transaction, change: dns.rrset.RRset) -> bool:
