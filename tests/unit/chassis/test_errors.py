@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import faults
-from chassis.errors import CODES, fault_of, status_of, trailing_metadata
+from chassis.errors import CODES, fault_of, faults_raised, status_of, trailing_metadata
 from faults import Fault, Kind, Violation
 
 FAULTS = tuple(getattr(faults, name) for name in faults.__all__ if hasattr(getattr(faults, name), "kind"))
@@ -251,3 +251,12 @@ def test_no_delay_on_the_wire_breaks_the_reader(seconds, nanos):
     status.details.add().Pack(RetryInfo(retry_delay=Duration(seconds=seconds, nanos=nanos)))
     fault = fault_of(error_with(grpc.StatusCode.UNAVAILABLE, "", trailing_metadata(status)))
     assert timedelta(0) <= fault.retry_after <= timedelta(days=366)
+
+
+async def test_a_block_raises_what_the_other_side_raised(failing_call):
+    error = await failing_call(status_of(faults.Conflict("busy", reason="ZONE_NOT_SERVED"), domain="dns.tenantmesh"))
+    with pytest.raises(faults.Conflict) as caught, faults_raised():
+        raise error
+    assert (caught.value.reason, caught.value.__cause__) == ("ZONE_NOT_SERVED", error)
+    with pytest.raises(ZeroDivisionError), faults_raised():
+        raise ZeroDivisionError

@@ -8,8 +8,8 @@ the error, so every part of a status is bounded here: what is too long is cut, w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -135,6 +135,15 @@ def fault_of(error: grpc.RpcError) -> Fault:
     except ValueError:  # no reason, or one that has not the form of a reason
         reason, domain = _reason_by_code(code, message)
         return fault(reason=reason, domain=domain)
+
+
+@contextmanager
+def faults_raised() -> Iterator[None]:
+    """Raise, instead of the error of a call that fails inside the block, the fault that the other side raised."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise fault_of(error) from error
 
 
 def _reason_by_code(code: grpc.StatusCode, message: str) -> tuple[str, str]:
