@@ -98,5 +98,7 @@ class ClientSettings:
 class TargetSettings:
     """Where a service is, and how it is called."""
 
-    address: str = setting("ADDRESS", help="Where the service is: host:port, or any name gRPC resolves.")
+    address: str = setting(
+        "ADDRESS", help="Where a service is, one for each, as DNS_ADDRESS: host:port, or any name gRPC resolves."
+    )
     client: ClientSettings = nested(ClientSettings)
