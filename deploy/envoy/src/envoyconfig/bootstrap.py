@@ -35,6 +35,17 @@ ACCESS_LOG = {
     "request_id": "%REQ(X-REQUEST-ID)%",
 }
 
+# Envoy's own labels for services and methods are cut at the first dots, and the name of a package has several.
+STATS_TAGS: tuple[dict[str, str], ...] = (
+    {"tag_name": "envoy.cluster_name"},
+    {"tag_name": "envoy.http_conn_manager_prefix"},
+    {"tag_name": "envoy.listener_address"},
+    {"tag_name": "envoy.response_code"},
+    {"tag_name": "envoy.response_code_class"},
+    {"tag_name": "grpc_service", "regex": r"^cluster\.[^.]+\.grpc\.((tenantmesh\..+)\.)\w+\.\w+$"},
+    {"tag_name": "grpc_method", "regex": r"^cluster\.[^.]+\.grpc\.tenantmesh\..+\.((\w+)\.)\w+$"},
+)
+
 
 def write(folder: Path, upstreams: Iterable[Upstream], settings: GatewaySettings) -> Path:
     """Write the configuration and the descriptors it needs into a folder, and return the configuration's path."""
@@ -57,6 +68,7 @@ def bootstrap(upstreams: Iterable[Upstream], settings: GatewaySettings, descript
             "listeners": [_listener(served, settings, descriptors)],
             "clusters": [*(cluster(domain, known.get(domain)) for domain in domains), nowhere()],
         },
+        "stats_config": {"use_all_default_tags": False, "stats_tags": list(STATS_TAGS)},
         "overload_manager": {"resource_monitors": [_connection_limit()]},
     }
 

@@ -71,7 +71,7 @@ def _endpoint(upstream: Upstream) -> dict[str, Any]:
 
 def _health_check() -> dict[str, Any]:
     return {
-        "timeout": "1s",
+        "timeout": "3s",
         "interval": "2s",
         "no_traffic_interval": "2s",  # the default, a minute, is how long a service would stay unknown after its start
         "no_traffic_healthy_interval": "5s",

@@ -23,6 +23,7 @@ class Contract:
     domain: str
     """Which process of the mesh serves it: `dns` for `tenantmesh.dns.v1.DnsService`."""
     name: str
+    methods: tuple[str, ...]
     repeatable: tuple[str, ...]
     """The unary methods that may be sent again, because repeating them changes nothing."""
     streaming: tuple[str, ...]
@@ -54,6 +55,7 @@ def _contract(service: ServiceDescriptor) -> Contract:
     return Contract(
         domain=service.file.package.split(".")[1],
         name=service.full_name,
+        methods=tuple(sorted(one.name for one in methods)),
         repeatable=tuple(sorted(set(repeatable) - set(streaming))),
         streaming=tuple(sorted(streaming)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from localstack.component import Component, Profile
 from localstack.servers.gateway import GATEWAY
@@ -15,6 +16,8 @@ from localstack.servers.postgres import POSTGRES
 from localstack.servers.prometheus import PROMETHEUS
 from localstack.servers.temporal import TEMPORAL
 
+MESH = (service("dns", "DNS records of tenants", needs=("nameserver",)),)
+
 COMPONENTS: tuple[Component, ...] = (
     POSTGRES,
     TEMPORAL,
@@ -22,8 +25,9 @@ COMPONENTS: tuple[Component, ...] = (
     NAMESERVER,
     MAILSINK,
     KEYCLOAK,
-    service("dns", "DNS records of tenants", needs=("nameserver",)),
-    GATEWAY,
+    *MESH,
+    # The last to start, so that what it routes to is there.
+    replace(GATEWAY, needs=tuple(one.name for one in MESH)),
     PROMETHEUS,
 )
 
