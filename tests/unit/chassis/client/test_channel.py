@@ -1,6 +1,7 @@
 import asyncio
 import time
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 
 import grpc
@@ -318,6 +319,25 @@ async def test_a_call_over_replaced_connections_goes_on(server):
         server.servicer.go.set()
         assert await slow == pb.GetRecordResponse()
     assert len(peers(server)) == 2
+
+
+async def test_replaced_connections_are_closed_with_their_last_call(server):
+    async with open_channel(server.address) as channel:
+        slow = get(channel, "slow")
+        await server.servicer.waiting.wait()
+        (old,) = channel._connections.now().channels
+        assert await channel.unary_unary("/test.Service/One")(b"a") == b"a"
+        assert old.get_state() is grpc.ChannelConnectivity.READY
+        server.servicer.go.set()
+        await slow
+
+        async def closed():
+            with suppress(grpc.aio.UsageError):
+                return old.get_state() is grpc.ChannelConnectivity.SHUTDOWN
+            return True
+
+        await eventually(closed)
+        assert not channel._connections._retired
 
 
 async def test_one_over_replaced_connections_is_cancelled_at_the_end_too(server):

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import grpc
-from opentelemetry.context import Context, attach, detach
+from opentelemetry.context import Context, attach
 from opentelemetry.semconv._incubating.attributes import rpc_attributes as rpc
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
@@ -75,11 +75,10 @@ def _traced(telemetry: Telemetry, method: Method, proceed: Handler) -> Handler:
     async def handle(call: Call) -> Any:
         parent = _caller(call.metadata)
         span = start(name, parent, SpanKind.SERVER, attributes)
-        token = attach(set_span_in_context(span, parent))
+        attach(set_span_in_context(span, parent))  # for good: the task serves this call alone
         try:
             return await proceed(call)
         finally:
-            detach(token)
             if span.is_recording():
                 _describe(span, call)
             span.end()
