@@ -5,7 +5,6 @@ The server sets it for every call it receives; a worker sets it for every activi
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ TENANT_ID = "x-tenant-id"
 WORKFLOW_ID = "x-workflow-id"
 """The metadata keys that carry these facts from process to process."""
 
-_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
+_LONGEST = 128
 
 
 @dataclass(slots=True)
@@ -43,8 +42,10 @@ _current: ContextVar[CallContext | None] = ContextVar("chassis_call", default=No
 
 
 def identifier(value: object) -> str:
-    """An identifier somebody else sent, if it looks like one, else nothing: it will stand in logs and other calls."""
-    return value if isinstance(value, str) and _IDENTIFIER.fullmatch(value) else ""
+    """An identifier somebody else sent, if it can stand in logs and in the metadata of other calls, else nothing."""
+    if isinstance(value, str) and len(value) <= _LONGEST and value.isascii() and value.isprintable():
+        return value
+    return ""
 
 
 def current() -> CallContext | None:

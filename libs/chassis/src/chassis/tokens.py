@@ -34,28 +34,29 @@ class Tokens:
         self._keys = keys
         self._known: dict[str, tuple[Principal, float]] = {}
 
-    async def principal(self, token: str, method: Method) -> Principal:
-        """Whom a token stands for.
+    def known(self, credentials: str) -> Principal | None:
+        """Whom the value of an `authorization` header stands for, if it was verified before and has not ended."""
+        known = self._known.get(credentials)
+        return known[0] if known is not None and time.monotonic() < known[1] else None
+
+    async def verified(self, credentials: str, method: Method) -> Principal:
+        """Whom the value of an `authorization` header stands for.
 
         Raises:
-            Unauthenticated: when it is no token, has ended, or is not meant for this service.
+            Unauthenticated: when its token is no token, has ended, or is not meant for this service.
         """
-        known = self._known.get(token)
-        now = time.monotonic()
-        if known is not None and now < known[1]:
-            return known[0]
         try:
-            claims = await self._verified(token)
+            claims = await self._claims(credentials.partition(" ")[2].strip())
             principal = _principal(claims)
         except jwt.ExpiredSignatureError:
             raise refusal(Unauthenticated, "TOKEN_EXPIRED", "The bearer token has expired.", method) from None
         except (jwt.PyJWTError, ValueError) as error:
             raise refusal(Unauthenticated, "TOKEN_INVALID", "The bearer token is not valid here.", method) from error
         left = float(claims["exp"]) + self._settings.leeway.total_seconds() - time.time()
-        self._remember(token, principal, now + min(left, _LONGEST))
+        self._remember(credentials, principal, time.monotonic() + min(left, _LONGEST))
         return principal
 
-    async def _verified(self, token: str) -> dict[str, Any]:
+    async def _claims(self, token: str) -> dict[str, Any]:
         header = jwt.get_unverified_header(token)
         if header.get("alg") not in self._settings.algorithms:  # before its key is looked for: that may be a fetch
             msg = "the algorithm is not accepted"
@@ -75,11 +76,11 @@ class Tokens:
         )
         return claims
 
-    def _remember(self, token: str, principal: Principal, until: float) -> None:
-        self._known.pop(token, None)
+    def _remember(self, credentials: str, principal: Principal, until: float) -> None:
+        self._known.pop(credentials, None)
         if len(self._known) >= _REMEMBERED:
             del self._known[next(iter(self._known))]  # the one verified longest ago
-        self._known[token] = principal, until
+        self._known[credentials] = principal, until
 
 
 def _principal(claims: dict[str, Any]) -> Principal:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
+from chassis.authentication import Authenticator
 from chassis.interceptors.call import Call, Handler, Layer, Method, refusal
 from chassis.permissions import PUBLIC
-from chassis.principal import ANYBODY, Principal
+from chassis.principal import ANYBODY
 from faults import Denied
 
 
-def authenticate(principal_of: Callable[[Call], Awaitable[Principal]]) -> Layer:
+def authenticate(callers: Authenticator) -> Layer:
     """Find out who calls. For a public method nobody asks: what came with the call is not even looked at."""
+    known = callers.known
 
     def layer(method: Method, proceed: Handler) -> Handler:
         async def anybody(call: Call) -> Any:
@@ -20,7 +21,7 @@ def authenticate(principal_of: Callable[[Call], Awaitable[Principal]]) -> Layer:
             return await proceed(call)
 
         async def somebody(call: Call) -> Any:
-            call.facts.principal = await principal_of(call)
+            call.facts.principal = known(call) or await callers.verified(call)
             return await proceed(call)
 
         return anybody if method.permission == PUBLIC else somebody

@@ -76,8 +76,14 @@ class Context(Protocol):
     def time_remaining(self) -> float | None:
         """Seconds until the caller's deadline, if it gave one."""
 
+    def peer(self) -> str:
+        """The address of the connection's other end."""
+
+    def peer_identities(self) -> Sequence[bytes] | None:
+        """The names in the certificate of the connection's other end, if it showed one."""
+
     def auth_context(self) -> Mapping[str, Sequence[bytes]]:
-        """What is known about the connection's other end."""
+        """Everything about the connection's other end."""
 
 
 class Call:

@@ -13,10 +13,10 @@ the text of the exception.
 from __future__ import annotations
 
 import inspect
-import random
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from contextvars import ContextVar
+from random import getrandbits
 from typing import Any
 
 import grpc
@@ -121,11 +121,12 @@ def _entrance(method: Method, chain: Handler) -> Callable[[Any, Any], Coroutine[
 
     async def enter(request: Any, context: Context) -> Any:
         metadata = dict(_metadata.get())
+        sent = metadata.get
         facts = CallContext(
             method.path,
-            identifier(metadata.get(current.REQUEST_ID)) or f"{random.getrandbits(128):032x}",
-            identifier(metadata.get(current.TENANT_ID)),
-            identifier(metadata.get(current.WORKFLOW_ID)),
+            identifier(sent(current.REQUEST_ID)) or f"{getrandbits(128):032x}",
+            identifier(sent(current.TENANT_ID)),
+            identifier(sent(current.WORKFLOW_ID)),
         )
         current.enter(facts)
         return await chain(Call(method, request, context, metadata, facts))
