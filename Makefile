@@ -19,6 +19,10 @@ setup: $(READY) ## Install everything (needs only python3 and a network)
 $(READY): uv.lock pyproject.toml $(wildcard libs/*/pyproject.toml services/*/pyproject.toml deploy/*/pyproject.toml) tools/setup
 	@tools/setup
 
+demo: $(READY) ## Start the stack and walk through what stands today
+	$(PY) -m localstack up
+	$(PY) tools/demo.py
+
 ##@ Contracts
 .PHONY: proto proto-check
 proto: $(READY) ## Generate the Python stubs from proto/
