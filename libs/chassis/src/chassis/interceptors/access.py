@@ -8,23 +8,36 @@ from chassis.authentication import Authenticator
 from chassis.interceptors.call import Call, Handler, Layer, Method, refusal
 from chassis.permissions import PUBLIC
 from chassis.principal import ANYBODY
-from faults import Denied
+from faults import Denied, Fault
 
 
 def authenticate(callers: Authenticator) -> Layer:
-    """Find out who calls. For a public method nobody asks: what came with the call is not even looked at."""
+    """Find out who calls.
+
+    A public method serves anybody: credentials that are none, or are not believed, make the caller nobody and are no
+    error. Whose are believed is known all the same, for what a handler shows to some only.
+    """
     known = callers.known
 
     def layer(method: Method, proceed: Handler) -> Handler:
-        async def anybody(call: Call) -> Any:
+        async def nobody(call: Call) -> Any:
             call.facts.principal = ANYBODY
+            return await proceed(call)
+
+        async def anybody(call: Call) -> Any:
+            try:
+                call.facts.principal = known(call) or await callers.verified(call)
+            except Fault:
+                call.facts.principal = ANYBODY
             return await proceed(call)
 
         async def somebody(call: Call) -> Any:
             call.facts.principal = known(call) or await callers.verified(call)
             return await proceed(call)
 
-        return anybody if method.permission == PUBLIC else somebody
+        if method.permission != PUBLIC:
+            return somebody
+        return nobody if method.builtin else anybody
 
     return layer
 
