@@ -28,8 +28,6 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """NOT_FOUND: there is no such lead. Metadata: `lead_id`. Make a new one."""
     ERROR_REASON_LEAD_EMAIL_VERIFIED: _ErrorReason.ValueType  # 2
     """ALREADY_EXISTS: another lead has proven this e-mail address. Metadata: none. Go on with that lead, or log in."""
-    ERROR_REASON_LEAD_VERIFIED: _ErrorReason.ValueType  # 3
-    """FAILED_PRECONDITION: the lead is verified already and needs no key. Metadata: `lead_id`. Go on with its token."""
     ERROR_REASON_LEAD_KEY_INVALID: _ErrorReason.ValueType  # 4
     """UNAUTHENTICATED: the validation key is missing, wrong or used up. Metadata: `lead_id`. Ask for another with
     ResendLeadKey.
@@ -45,7 +43,9 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_LEAD_TOKEN_INVALID: _ErrorReason.ValueType  # 7
     """UNAUTHENTICATED: the lead token is no token of this service. Metadata: `lead_id`. Send the token of VerifyLead."""
     ERROR_REASON_LEAD_TOKEN_EXPIRED: _ErrorReason.ValueType  # 8
-    """UNAUTHENTICATED: the lead token has expired. Metadata: `lead_id`, `expire_time`. Make a new lead."""
+    """UNAUTHENTICATED: the lead token has expired. Metadata: `lead_id`, `expire_time`. Ask for another key with
+    ResendLeadKey.
+    """
     ERROR_REASON_LEAD_TOKEN_OF_ANOTHER: _ErrorReason.ValueType  # 9
     """PERMISSION_DENIED: the lead token is another lead's. Metadata: `lead_id`. Send the token of this lead."""
     ERROR_REASON_LEAD_NOT_VERIFIED: _ErrorReason.ValueType  # 10
@@ -99,8 +99,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     transition that TransitionTenant allows.
     """
     ERROR_REASON_SUSPENSION_REASON_MISMATCH: _ErrorReason.ValueType  # 26
-    """FAILED_PRECONDITION: the tenant was shut out for another reason than the one it should be let in for. Metadata:
-    `tenant_id`, `suspension_reason`. Settle that reason first.
+    """FAILED_PRECONDITION: the tenant is shut out for another reason than the one it should be let in, or shut out, for.
+    Metadata: `tenant_id`, `suspension_reason`. Settle that reason first.
     """
     ERROR_REASON_OPERATION_MISMATCH: _ErrorReason.ValueType  # 27
     """FAILED_PRECONDITION: another operation works on the tenant. Metadata: `tenant_id`, `operation_id`. Wait for it, or
@@ -226,8 +226,6 @@ ERROR_REASON_LEAD_NOT_FOUND: ErrorReason.ValueType  # 1
 """NOT_FOUND: there is no such lead. Metadata: `lead_id`. Make a new one."""
 ERROR_REASON_LEAD_EMAIL_VERIFIED: ErrorReason.ValueType  # 2
 """ALREADY_EXISTS: another lead has proven this e-mail address. Metadata: none. Go on with that lead, or log in."""
-ERROR_REASON_LEAD_VERIFIED: ErrorReason.ValueType  # 3
-"""FAILED_PRECONDITION: the lead is verified already and needs no key. Metadata: `lead_id`. Go on with its token."""
 ERROR_REASON_LEAD_KEY_INVALID: ErrorReason.ValueType  # 4
 """UNAUTHENTICATED: the validation key is missing, wrong or used up. Metadata: `lead_id`. Ask for another with
 ResendLeadKey.
@@ -243,7 +241,9 @@ VerifyLead.
 ERROR_REASON_LEAD_TOKEN_INVALID: ErrorReason.ValueType  # 7
 """UNAUTHENTICATED: the lead token is no token of this service. Metadata: `lead_id`. Send the token of VerifyLead."""
 ERROR_REASON_LEAD_TOKEN_EXPIRED: ErrorReason.ValueType  # 8
-"""UNAUTHENTICATED: the lead token has expired. Metadata: `lead_id`, `expire_time`. Make a new lead."""
+"""UNAUTHENTICATED: the lead token has expired. Metadata: `lead_id`, `expire_time`. Ask for another key with
+ResendLeadKey.
+"""
 ERROR_REASON_LEAD_TOKEN_OF_ANOTHER: ErrorReason.ValueType  # 9
 """PERMISSION_DENIED: the lead token is another lead's. Metadata: `lead_id`. Send the token of this lead."""
 ERROR_REASON_LEAD_NOT_VERIFIED: ErrorReason.ValueType  # 10
@@ -297,8 +297,8 @@ ERROR_REASON_TRANSITION_FORBIDDEN: ErrorReason.ValueType  # 25
 transition that TransitionTenant allows.
 """
 ERROR_REASON_SUSPENSION_REASON_MISMATCH: ErrorReason.ValueType  # 26
-"""FAILED_PRECONDITION: the tenant was shut out for another reason than the one it should be let in for. Metadata:
-`tenant_id`, `suspension_reason`. Settle that reason first.
+"""FAILED_PRECONDITION: the tenant is shut out for another reason than the one it should be let in, or shut out, for.
+Metadata: `tenant_id`, `suspension_reason`. Settle that reason first.
 """
 ERROR_REASON_OPERATION_MISMATCH: ErrorReason.ValueType  # 27
 """FAILED_PRECONDITION: another operation works on the tenant. Metadata: `tenant_id`, `operation_id`. Wait for it, or

@@ -96,9 +96,12 @@ class LeadServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResendLeadKey(self, request, context):
-        """Makes another validation key for a lead that is not verified; the key before it stops working.
+        """Makes another validation key for a lead that is not converted; the key before it stops working.
 
-        Reasons: LEAD_NOT_FOUND, LEAD_VERIFIED, LEAD_EMAIL_VERIFIED, RATE_LIMITED, REQUEST_ID_REUSED.
+        A lead that is verified gets one as well: who has lost the token, or came too late with it, proves the address once
+        more.
+
+        Reasons: LEAD_NOT_FOUND, LEAD_CONVERTED, LEAD_EMAIL_VERIFIED, RATE_LIMITED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

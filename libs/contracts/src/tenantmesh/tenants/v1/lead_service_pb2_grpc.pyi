@@ -47,9 +47,12 @@ class LeadServiceStub:
     Reasons: EMAIL_INVALID, LEAD_EMAIL_VERIFIED, RATE_LIMITED, REQUEST_ID_REUSED.
     """
     ResendLeadKey: grpc.UnaryUnaryMultiCallable[lead_service_pb2.ResendLeadKeyRequest, lead_service_pb2.ResendLeadKeyResponse]
-    """Makes another validation key for a lead that is not verified; the key before it stops working.
+    """Makes another validation key for a lead that is not converted; the key before it stops working.
 
-    Reasons: LEAD_NOT_FOUND, LEAD_VERIFIED, LEAD_EMAIL_VERIFIED, RATE_LIMITED, REQUEST_ID_REUSED.
+    A lead that is verified gets one as well: who has lost the token, or came too late with it, proves the address once
+    more.
+
+    Reasons: LEAD_NOT_FOUND, LEAD_CONVERTED, LEAD_EMAIL_VERIFIED, RATE_LIMITED, REQUEST_ID_REUSED.
     """
     VerifyLead: grpc.UnaryUnaryMultiCallable[lead_service_pb2.VerifyLeadRequest, lead_service_pb2.VerifyLeadResponse]
     """Uses up a validation key and answers a token that allows one thing: making this lead's tenant.
@@ -109,9 +112,12 @@ class LeadServiceAsyncStub(LeadServiceStub):
     Reasons: EMAIL_INVALID, LEAD_EMAIL_VERIFIED, RATE_LIMITED, REQUEST_ID_REUSED.
     """
     ResendLeadKey: aio.UnaryUnaryMultiCallable[lead_service_pb2.ResendLeadKeyRequest, lead_service_pb2.ResendLeadKeyResponse]  # type: ignore[assignment]
-    """Makes another validation key for a lead that is not verified; the key before it stops working.
+    """Makes another validation key for a lead that is not converted; the key before it stops working.
 
-    Reasons: LEAD_NOT_FOUND, LEAD_VERIFIED, LEAD_EMAIL_VERIFIED, RATE_LIMITED, REQUEST_ID_REUSED.
+    A lead that is verified gets one as well: who has lost the token, or came too late with it, proves the address once
+    more.
+
+    Reasons: LEAD_NOT_FOUND, LEAD_CONVERTED, LEAD_EMAIL_VERIFIED, RATE_LIMITED, REQUEST_ID_REUSED.
     """
     VerifyLead: aio.UnaryUnaryMultiCallable[lead_service_pb2.VerifyLeadRequest, lead_service_pb2.VerifyLeadResponse]  # type: ignore[assignment]
     """Uses up a validation key and answers a token that allows one thing: making this lead's tenant.
@@ -180,9 +186,12 @@ class LeadServiceServicer(metaclass=abc_1.ABCMeta):
         request: lead_service_pb2.ResendLeadKeyRequest,
         context: _ServicerContext,
     ) -> typing.Union[lead_service_pb2.ResendLeadKeyResponse, abc.Awaitable[lead_service_pb2.ResendLeadKeyResponse]]:
-        """Makes another validation key for a lead that is not verified; the key before it stops working.
+        """Makes another validation key for a lead that is not converted; the key before it stops working.
 
-        Reasons: LEAD_NOT_FOUND, LEAD_VERIFIED, LEAD_EMAIL_VERIFIED, RATE_LIMITED, REQUEST_ID_REUSED.
+        A lead that is verified gets one as well: who has lost the token, or came too late with it, proves the address once
+        more.
+
+        Reasons: LEAD_NOT_FOUND, LEAD_CONVERTED, LEAD_EMAIL_VERIFIED, RATE_LIMITED, REQUEST_ID_REUSED.
         """
 
     @abc_1.abstractmethod

@@ -200,8 +200,8 @@ class TenantServiceServicer:
         Allowed are PENDING_PROVISION to PROVISIONING or CANCELLED; PROVISIONING to ACTIVE, PROVISION_FAILED or CANCELLED;
         PROVISION_FAILED to PROVISIONING or DEPROVISIONING; ACTIVE to SUSPENDED or DEPROVISIONING; SUSPENDED to ACTIVE or
         DEPROVISIONING; DEPROVISIONING to INACTIVE, DEPROVISION_FAILED or ACTIVE. The same state again is no transition: it
-        succeeds, answers `changed = false` and leaves no trace. What the tenant needs outside of this record is the caller's
-        to do.
+        succeeds whatever the etag, answers `changed = false` and leaves no trace. What the tenant needs outside of this
+        record is the caller's to do.
 
         Reasons: TENANT_NOT_FOUND, ETAG_MISMATCH, TRANSITION_FORBIDDEN, SUSPENSION_REASON_MISMATCH, OPERATION_MISMATCH,
         TENANT_PROTECTED, REQUEST_ID_REUSED.
