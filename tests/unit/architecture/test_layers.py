@@ -9,23 +9,37 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 DOMAIN = ("model", "service", "ports")
 SERVICES = sorted((ROOT / "services").glob("*/src/*_service"))
-DOMAIN_FILES = [path for service in SERVICES for name in DOMAIN if (path := service / f"{name}.py").exists()]
-ROLES = {
-    "__init__", "__main__", "app", "handlers", "model", "ports", "providers", "service", "settings", "store",
-    "translate",
-}  # fmt: skip
+# A service with several aggregates has a sub-package for each, made of the same files.
+DOMAIN_FILES = [path for service in SERVICES for name in DOMAIN for path in sorted(service.rglob(f"{name}.py"))]
+AGGREGATE_ROLES = {"__init__", "handlers", "model", "ports", "service", "store", "tokens", "translate"}
+ROLES = AGGREGATE_ROLES | {"__main__", "app", "filters", "migrations", "providers", "seal", "settings"}
 
 
-def imported_roots(path: Path) -> set[str]:
-    """The first part of every module that `path` imports, whole for our own services."""
-    roots = set()
+def is_aggregate(path: Path) -> bool:
+    """Whether it is the sub-package of one aggregate: what has a model, and is no kind of file itself."""
+    return path.is_dir() and path.name not in ROLES and (path / "model.py").exists()
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that `path` imports."""
+    modules = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            roots |= {alias.name.split(".")[0] for alias in node.names}
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative imports hide where a name comes from"
-            roots.add((node.module or "").split(".")[0])
-    return roots
+            modules.add(node.module or "")
+    return modules
+
+
+def package_of(path: Path) -> str:
+    """The service a file belongs to."""
+    return next(part for part in path.relative_to(ROOT).parts if part.endswith("_service"))
+
+
+def parts_of(package: Path) -> list[Path]:
+    """The modules and packages right inside a package."""
+    return sorted(path for path in package.iterdir() if path.suffix == ".py" or (path.is_dir() and path.name[0] != "_"))
 
 
 def name_of(path: Path) -> str:
@@ -34,14 +48,26 @@ def name_of(path: Path) -> str:
 
 @pytest.mark.parametrize("path", DOMAIN_FILES, ids=name_of)
 def test_domain_modules_import_only_the_standard_library_and_faults(path):
-    own = path.parent.name
-    assert imported_roots(path) - set(sys.stdlib_module_names) - {"faults", own} == set()
+    roots = {module.split(".")[0] for module in imported(path)}
+    assert roots - set(sys.stdlib_module_names) - {"faults", package_of(path)} == set()
+
+
+@pytest.mark.parametrize("path", DOMAIN_FILES, ids=name_of)
+def test_domain_modules_import_only_domain_modules_of_their_own(path):
+    own = {module for module in imported(path) if module.split(".")[0] == package_of(path)}
+    assert {module for module in own if module.split(".")[-1] not in DOMAIN} == set()
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.name)
 def test_services_use_the_same_file_names(service):
-    found = {path.stem for path in service.iterdir() if path.suffix == ".py" or (path.is_dir() and path.name[0] != "_")}
-    assert found <= ROLES
+    assert {path.stem for path in parts_of(service) if not is_aggregate(path)} <= ROLES
+
+
+@pytest.mark.parametrize(
+    "aggregate", [path for service in SERVICES for path in parts_of(service) if is_aggregate(path)], ids=name_of
+)
+def test_aggregates_use_the_same_file_names(aggregate):
+    assert {path.stem for path in parts_of(aggregate)} <= AGGREGATE_ROLES
 
 
 @pytest.mark.parametrize("service", [path for path in SERVICES if (path / "__main__.py").exists()], ids=name_of)
