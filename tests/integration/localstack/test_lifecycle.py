@@ -39,7 +39,7 @@ async def test_the_default_stack_comes_up_is_seen_and_goes_down(stack):
     assert lines["postgres"]["addresses"]["sql"] in output
     given = environment_of(stack)
     assert stat.S_IMODE((stack.state / "env").stat().st_mode) == 0o600
-    async with aiohttp.ClientSession() as client, client.get(f"{given['GATEWAY_URL']}/plans") as answer:
+    async with aiohttp.ClientSession() as client, client.get(f"{given['GATEWAY_URL']}/dns-records") as answer:
         assert answer.status == 503
         assert (await answer.json())["details"][0]["reason"] == "SERVICE_UNAVAILABLE"
 

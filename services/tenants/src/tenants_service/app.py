@@ -1,0 +1,131 @@
+"""What the tenants process is made of: the one place that names its adapters."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from typing import Any
+
+from chassis import Servicer, serve
+from pagekit import PageTokens
+from postgreskit import Database
+from settingskit import load
+from tenantmesh.tenants.v1 import lead_service_pb2_grpc as lead_rpc
+from tenantmesh.tenants.v1 import tenant_service_pb2_grpc as tenant_rpc
+from tenants_service.leads.handlers import LeadHandlers
+from tenants_service.leads.handlers import Rules as LeadRules
+from tenants_service.leads.tokens import LeadTokens
+from tenants_service.limits.model import Limit
+from tenants_service.limits.store import Limiter
+from tenants_service.limits.translate import Origins
+from tenants_service.migrations import Schema
+from tenants_service.seal import Seal
+from tenants_service.settings import TenantsSettings
+from tenants_service.signing.model import Schedule
+from tenants_service.signing.store import SigningKeys
+from tenants_service.store import Records
+from tenants_service.tenants.handlers import Rules as TenantRules
+from tenants_service.tenants.handlers import TenantHandlers
+from tenants_service.tenants.model import Tier
+
+SERVICE = "tenants"
+
+
+async def main() -> None:
+    """Serve until told to stop. Tables are brought up to date first where ADMIN_DATABASE_URL is given."""
+    settings = configured()
+    database = Database(settings.database, application=SERVICE)
+    await serve(
+        SERVICE,
+        servicers=servicers(settings, records(settings, database)),
+        resources=[Schema(settings), database],
+        settings=settings.server,
+    )
+
+
+def servicers(
+    settings: TenantsSettings, records: Records, clock: Callable[[], datetime] | None = None
+) -> Sequence[Servicer]:
+    """Everything the process serves, one entry a service of the contract."""
+    clock = clock or _now
+    tokens = PageTokens.configured(settings.pages)
+    limiter = Limiter(records, clock)
+    origins = Origins([ip_network(network) for network in settings.leads.trusted_proxies])
+    leads = LeadHandlers(
+        records,
+        tokens,
+        lead_tokens=_lead_tokens(settings, records, clock),
+        limiter=limiter,
+        origins=origins,
+        rules=_lead_rules(settings),
+        clock=clock,
+    )
+    tenants = TenantHandlers(
+        records, tokens, limiter=limiter, origins=origins, rules=_tenant_rules(settings), clock=clock
+    )
+    return [
+        Servicer(lead_rpc.add_LeadServiceServicer_to_server, leads),
+        Servicer(tenant_rpc.add_TenantServiceServicer_to_server, tenants),
+    ]
+
+
+async def migrate() -> None:
+    """Bring the tables up to date, and end."""
+    async with Schema(configured()):
+        pass
+
+
+COMMANDS: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {"serve": main, "migrate": migrate}
+
+
+def command(arguments: Sequence[str]) -> Callable[[], Coroutine[Any, Any, None]]:
+    """What a command line asks for; nothing means to serve."""
+    parser = argparse.ArgumentParser(prog="tenantmesh-tenants", description="The system of record of the mesh.")
+    parser.add_argument("command", nargs="?", default="serve", choices=COMMANDS)
+    return COMMANDS[parser.parse_args(arguments).command]
+
+
+def configured(environment: Mapping[str, str] = os.environ) -> TenantsSettings:
+    """The settings of this process."""
+    return load(TenantsSettings, environment, service=SERVICE)
+
+
+def records(settings: TenantsSettings, database: Database) -> Records:
+    """The database, sealed with the secrets of the settings."""
+    return Records(database, _seal(settings), operator_role=settings.operator_role)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _seal(settings: TenantsSettings) -> Seal:
+    return Seal([secret.reveal() for secret in (settings.seal.secret, settings.seal.previous) if secret])
+
+
+def _lead_tokens(settings: TenantsSettings, records: Records, clock: Callable[[], datetime]) -> LeadTokens:
+    schedule = Schedule(settings.leads.signing_key_life, settings.leads.token_life)
+    keys = SigningKeys(records, _seal(settings), schedule, clock)
+    return LeadTokens(keys, schedule.token_life, settings.leads.token_issuer, clock)
+
+
+def _lead_rules(settings: TenantsSettings) -> LeadRules:
+    return LeadRules(
+        tier=Tier[settings.leads.tier.name],
+        key_life=settings.leads.key_life,
+        reserved_keys=frozenset(settings.names.reserved),
+        network=Limit("leads_of_network", settings.leads.per_network),
+        email=Limit("keys_of_email", settings.leads.per_email),
+        lead=Limit("tries_of_lead", settings.leads.per_lead),
+    )
+
+
+def _tenant_rules(settings: TenantsSettings) -> TenantRules:
+    return TenantRules(
+        reserved_keys=frozenset(settings.names.reserved),
+        quarantine=settings.names.quarantine,
+        key_checks_an_hour=settings.names.checks_per_network,
+    )

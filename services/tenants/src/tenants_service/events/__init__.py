@@ -1,0 +1,1 @@
+"""What happened: every change leaves an immutable event in the transaction that makes it."""

@@ -1,0 +1,1 @@
+"""Visitors who want to become tenants."""

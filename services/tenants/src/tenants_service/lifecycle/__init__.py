@@ -1,0 +1,1 @@
+"""How tenants go from state to state."""

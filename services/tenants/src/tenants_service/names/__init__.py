@@ -1,0 +1,1 @@
+"""Keys, domains and e-mail addresses: their one true form, and who has them."""

@@ -1,0 +1,123 @@
+"""Whose rows a transaction sees, and doing a request once.
+
+async with records.of(tenant_id) as tx: ...   # one tenant's rows
+async with records.of_mesh() as tx: ...       # the mesh's own: leads, limits, claims on names
+async with records.of_all() as tx: ...        # everybody's, to read
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeVar
+from uuid import UUID
+
+from google.protobuf.message import Message
+
+from chassis import context
+from postgreskit import Database, RequestKey, Transaction, once, request_key, retrying
+from tenants_service.seal import Seal
+
+MESH = UUID(int=0)
+"""The tenant that owns what belongs to no tenant."""
+
+
+M = TypeVar("M", bound=Message)
+
+_ENTER = "SELECT current_setting('app.tenant_id', true), set_config('app.tenant_id', $1, true)"
+_LEAVE = "SELECT set_config('app.tenant_id', $1, true)"
+
+
+class Records:
+    """The database of the service, as its handlers use it."""
+
+    def __init__(self, database: Database, seal: Seal, *, operator_role: str) -> None:
+        self._database = database
+        self._seal = seal
+        self._become_operator = 'SET LOCAL ROLE "{}"'.format(operator_role.replace('"', '""'))
+
+    def of(self, tenant_id: str | UUID) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that sees one tenant's rows."""
+        return self._database.tenant(tenant_id).transaction()
+
+    def of_mesh(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that sees what belongs to no tenant."""
+        return self._database.transaction()
+
+    @asynccontextmanager
+    async def of_all(self) -> AsyncIterator[Transaction]:
+        """A transaction that sees everybody's rows, and can write none."""
+        async with self._database.transaction(readonly=True) as tx:
+            await tx.execute(self._become_operator)
+            yield tx
+
+    @asynccontextmanager
+    async def everybodys(self, tx: Transaction) -> AsyncIterator[None]:
+        """Let a transaction read everybody's rows inside the block, and write none."""
+        await tx.execute(self._become_operator)
+        yield
+        await tx.execute("SET LOCAL ROLE NONE")
+
+    async def write(
+        self, request: Message, answer: type[M], work: Callable[[Transaction], Awaitable[M]], *, tenant_id: str = ""
+    ) -> M:
+        """Do the work of a request in one transaction, and once however often the request is sent.
+
+        Args:
+            request: the message; a `request_id` in it makes a repeat answer what the first time did, `validate_only`
+                takes everything back and answers what would be.
+            answer: the type of the response.
+            work: has all its effects in the transaction it is given.
+            tenant_id: whose rows the transaction sees; empty for what belongs to no tenant.
+        """
+        if getattr(request, "validate_only", False):
+            return await self._rehearse(work, tenant_id)
+        call = context.current()
+        key = request_key(
+            caller=call.principal.name if call and call.principal else "",
+            method=request.DESCRIPTOR.full_name,
+            request_id=getattr(request, "request_id", ""),
+            payload=request.SerializeToString(deterministic=True),
+            tenant_id=tenant_id or MESH,
+        )
+
+        async def attempt() -> M:
+            async with self._scope(tenant_id) as tx:
+                if key is None:
+                    return await work(tx)
+                return await self._once(tx, key, answer, work)
+
+        return await retrying(attempt)
+
+    def _scope(self, tenant_id: str) -> AbstractAsyncContextManager[Transaction]:
+        return self.of(tenant_id) if tenant_id else self.of_mesh()
+
+    async def _once(
+        self, tx: Transaction, key: RequestKey, answer: type[M], work: Callable[[Transaction], Awaitable[M]]
+    ) -> M:
+        async def sealed() -> bytes:
+            # Some answers hold a key or a token.
+            return self._seal.close((await work(tx)).SerializeToString())
+
+        return answer.FromString(self._seal.open(await once(tx, key, sealed)))
+
+    async def _rehearse(self, work: Callable[[Transaction], Awaitable[M]], tenant_id: str) -> M:
+        async with self._scope(tenant_id) as tx:
+            rehearsal = tx.transaction()
+            await rehearsal.start()
+            answer = await work(tx)
+            await rehearsal.rollback()
+        return answer
+
+
+@asynccontextmanager
+async def seen_by(tx: Transaction, tenant_id: UUID) -> AsyncIterator[None]:
+    """Let the transaction see one tenant's rows inside the block, MESH for the mesh's own, and what it saw after it.
+
+    An error leaves it as it is: the transaction is lost anyway.
+    """
+    scope = "" if tenant_id == MESH else str(tenant_id)
+    before = await tx.fetchval(_ENTER, scope) or ""
+    yield
+    if before != scope:
+        await tx.execute(_LEAVE, before)
