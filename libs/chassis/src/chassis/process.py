@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from chassis.resources import StartFailed
-from settingskit import SettingsInvalid
+from settingskit import SettingsInvalid, describe
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def run(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
+def run(main: Callable[[], Coroutine[Any, Any, None]], *, settings: Sequence[type] = ()) -> int:
     """Run a process, on uvloop where that is installed, and answer its exit code.
+
+    With `--help` it lists what can be set in the environment instead: `settings`, in their order.
 
     0: it was told to stop, and did. 1: it could not start, or was told to stop at once. 2: its settings are wrong.
     """
+    if {"--help", "-h"} & set(sys.argv[1:]):
+        print(*_manual(settings), sep="\n")  # noqa: T201 - what was asked for
+        return 0
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(main())
@@ -64,6 +69,17 @@ def signals() -> Iterator[Stop]:
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
+
+
+def _manual(settings: Sequence[type]) -> Iterator[str]:
+    """What a person must know to start the process."""
+    yield "It reads its settings from the environment and serves until it is told to stop.\n"
+    shown = set()
+    for setting in (each for kind in settings for each in describe(kind)):
+        if setting.name not in shown:
+            shown.add(setting.name)
+            default = "required" if setting.required else f"default: {setting.default or 'none'}"
+            yield f"{setting.name}  ({default})\n    {setting.help}"
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -15,6 +15,7 @@ from settingskit import load
 from tenantmesh.dns.v1 import dns_service_pb2_grpc as rpc
 
 SERVICE = "dns"
+SETTINGS = (DnsSettings, *(provider.Settings for provider in PROVIDERS.values()))
 
 
 async def main() -> None:
