@@ -1,3 +1,8 @@
+import asyncio
+import smtplib
+import ssl
+from email.message import EmailMessage
+
 import asyncpg
 import pytest
 from temporalio.client import Client
@@ -47,3 +52,23 @@ async def test_temporal_serves_its_namespace_after_a_restart(temporal):
     await temporal.start()
     client = await Client.connect(temporal.address, namespace=temporal.namespace)
     assert (await client.count_workflows()).count == 0
+
+
+@pytest.mark.parametrize("how", ["plain", "starttls", "tls"])
+async def test_the_mail_sink_takes_mails_in_every_way(mail_sink, how):
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "mesh@example.com", "ann@example.com", how
+    trusting = ssl.create_default_context(cafile=mail_sink.ca_file)
+
+    def send():
+        if how == "tls":
+            client = smtplib.SMTP_SSL(mail_sink.host, mail_sink.tls_port, context=trusting)
+        else:
+            client = smtplib.SMTP(mail_sink.host, mail_sink.port if how == "plain" else mail_sink.starttls_port)
+        with client:
+            if how == "starttls":
+                client.starttls(context=trusting)
+            client.send_message(message)
+
+    await asyncio.to_thread(send)
+    assert (await mail_sink.mailbox.wait(lambda mail: mail.subject == how)).recipients == ("ann@example.com",)

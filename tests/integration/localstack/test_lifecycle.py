@@ -18,7 +18,7 @@ from tests.integration.localstack.conftest import Command, until
 from localstack.privileges import hand_over, unprivileged
 
 SMALL = ("--only", "postgres,mailsink")
-DEFAULT = {"postgres", "temporal", "objectstore", "nameserver", "mailsink", "gateway"}
+DEFAULT = {"postgres", "temporal", "objectstore", "nameserver", "mailsink", "dns", "gateway"}
 
 
 def environment_of(stack):
@@ -40,8 +40,7 @@ async def test_the_default_stack_comes_up_is_seen_and_goes_down(stack):
     given = environment_of(stack)
     assert stat.S_IMODE((stack.state / "env").stat().st_mode) == 0o600
     async with aiohttp.ClientSession() as client, client.get(f"{given['GATEWAY_URL']}/dns-records") as answer:
-        assert answer.status == 503
-        assert (await answer.json())["details"][0]["reason"] == "SERVICE_UNAVAILABLE"
+        assert (answer.status, await answer.json()) == (200, {"records": [], "nextPageToken": ""})
 
     code, output = await stack.run("up")
     assert code == 0
@@ -243,6 +242,24 @@ async def test_it_runs_for_an_ordinary_user():
             code, output = await stack.run("down")
         assert code == 0, output
         assert stack.members() == []
+
+
+async def test_prometheus_reads_the_others(stack):
+    code, output = await stack.run("up", "--only", "prometheus,gateway")
+    assert code == 0, output
+    base = environment_of(stack)["PROMETHEUS_URL"]
+
+    async def healthy():
+        async with aiohttp.ClientSession() as client, client.get(f"{base}/api/v1/targets") as answer:
+            targets = (await answer.json())["data"]["activeTargets"]
+        return {target["labels"]["job"] for target in targets if target["health"] == "up"}
+
+    for _ in range(600):
+        if await healthy() == {"prometheus", "gateway", "dns"}:
+            break
+        await asyncio.sleep(0.05)
+    assert await healthy() == {"prometheus", "gateway", "dns"}
+    await stack.run("down")
 
 
 async def test_logs_are_printed_and_followed(stack):
