@@ -46,6 +46,7 @@ def worker(client: Client, queue: str) -> Workers:
             "workflow_runner": workflow_runner(),
             "workflow_failure_exception_types": [Fault],
             "max_heartbeat_throttle_interval": timedelta(milliseconds=100),
+            "sticky_queue_schedule_to_start_timeout": timedelta(seconds=1),
             **more,
         }
         async with Worker(options.pop("client", client), **options) as one:

@@ -39,6 +39,9 @@ class Plan:
     skip: list[str] = field(default_factory=list)
     fault_between: bool = False
     hold: bool = False
+    heartbeat_timeout: float = 5
+    no_undo: list[str] = field(default_factory=list)
+    undo_bug: str = ""
 
 
 class World:
@@ -105,6 +108,7 @@ class Making:
         names = [*plan.steps, *(name for branch in plan.parallel for name in branch)]
         names += [plan.final] if plan.final else []
         self._ledger = Ledger([*names, *plan.after], clock=workflow.now, changed=self._note)
+        self._plan = plan
         self._percents: list[int] = []
         self._changes: list[str] = []
         self._saga = Saga(self._ledger)
@@ -146,7 +150,7 @@ class Making:
                 return await self._saga.step(
                     name,
                     lambda: workflow.execute_activity_method(World.make, name, **QUICK.options()),
-                    undo=lambda: self._remove(name),
+                    undo=None if name in plan.no_undo else lambda: self._remove(name),
                     gone=(lambda: self._gone(name)) if plan.verify else None,
                     where=f"the thing {name}",
                     **more,
@@ -158,7 +162,10 @@ class Making:
                 self._retry = False
 
     async def _remove(self, name: str) -> bool:
-        return await workflow.execute_activity_method(World.remove, name, **UNDO.options())
+        if name == self._plan.undo_bug:
+            raise TypeError("a mistake of the programmer")
+        options = UNDO.options(heartbeat_timeout=timedelta(seconds=self._plan.heartbeat_timeout))
+        return await workflow.execute_activity_method(World.remove, name, **options)
 
     async def _gone(self, name: str) -> bool:
         return await workflow.execute_activity_method(World.gone, name, **QUICK.options())

@@ -269,6 +269,27 @@ async def test_a_mistake_of_the_programmer_undoes_nothing_and_waits_to_be_mended
         await handle.terminate()
 
 
+async def test_a_mistake_in_an_undo_stops_there_until_it_is_mended(making, start, world):
+    world.fail_before.add("c")
+    async with making():
+        handle = await start(Plan(steps=["a", "b", "c"], undo_bug="b"))
+        await until_async(lambda: task_failed(handle))
+        assert await status_of(handle) is WorkflowExecutionStatus.RUNNING
+        await handle.terminate()
+    assert world.things == {"a", "b"}
+    assert world.journal == ["make a", "make b", "make c", "remove c"]
+
+
+async def test_a_step_with_nothing_to_undo_stays_as_it_is(making, start, world):
+    world.fail_before.add("c")
+    async with making():
+        handle = await start(Plan(steps=["a", "b", "c"], no_undo=["b"]))
+        await failure_of(handle)
+        ledger = by_step(await handle.query(Making.ledger))
+    assert world.things == {"b"}
+    assert ledger["b"] == {"state": "done"}
+
+
 async def test_a_fault_raised_by_the_workflow_itself_undoes_and_keeps_its_reason(making, start, world):
     async with making():
         handle = await start(Plan(steps=["a"], fault_between=True))
@@ -357,6 +378,12 @@ async def test_shielded_work_is_finished_before_the_cancellation_is_raised(makin
         world.release.set()
         assert await failure_of(handle) is None
     assert await status_of(handle) is WorkflowExecutionStatus.CANCELED
+    assert world.things == {"slow", "next"}
+
+
+async def test_shielded_work_that_nobody_cancels_just_runs(making, client, queue, run_id, world):
+    async with making():
+        await client.execute_workflow(Shielded.run, id=run_id, task_queue=queue)
     assert world.things == {"slow", "next"}
 
 

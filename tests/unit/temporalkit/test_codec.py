@@ -48,14 +48,14 @@ async def test_what_was_written_before_encryption_is_read():
 
 async def test_a_missing_key_is_named_and_nothing_else():
     [sealed] = await EncryptionCodec([OTHER]).encode([PLAIN])
-    with pytest.raises(faults.Internal, match="does not have") as caught:
+    with pytest.raises(faults.Internal, match="the key 'other', which this process does not have") as caught:
         await EncryptionCodec([NEW]).decode([sealed])
     assert caught.value.facts == {"key_id": "other"}
 
 
 async def test_a_wrong_key_under_a_known_name_is_found_out():
     [sealed] = await EncryptionCodec([Key("2026-11", OTHER.secret)]).encode([PLAIN])
-    with pytest.raises(faults.Internal, match="not what the key") as caught:
+    with pytest.raises(faults.Internal, match="not what the key '2026-11'") as caught:
         await EncryptionCodec([NEW]).decode([sealed])
     assert caught.value.__suppress_context__
 

@@ -179,6 +179,8 @@ def test_a_failure_without_a_reason_is_unexpected_whatever_it_calls_itself(detai
         (WorkflowAlreadyStartedError("w", "T"), Kind.ALREADY_EXISTS, "ALREADY_EXISTS"),
         (activity_error(None), Kind.INTERNAL, "UNEXPECTED"),
         (ValueError("secret"), Kind.INTERNAL, "UNEXPECTED"),
+        (RuntimeError("secret"), Kind.INTERNAL, "UNEXPECTED"),
+        (RuntimeError("Failed client connect: secret"), Kind.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE"),
     ],
 )
 def test_what_else_temporal_raises(error, kind, reason):

@@ -8,6 +8,8 @@ import pytest
 from temporalkit.fingerprints import difference, fingerprints, main
 
 SOURCE = """
+import asyncio
+
 class Provision:
     async def run(self, request):
         async with Saga(self.ledger) as saga:
@@ -204,6 +206,13 @@ def test_a_package_is_its_modules(tmp_path, monkeypatch):
         module.touch()
     (folder / "story.py").write_text("async def tell():\n    await sleep(1)\n")
     assert fingerprints(["async_package"]) == {"async_package.inner.story": {"tell": ["sleep"]}}
+
+
+def test_a_folder_without_code_of_its_own_is_its_modules(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "async_folder").mkdir()
+    (tmp_path / "async_folder" / "story.py").write_text("async def tell():\n    await sleep(1)\n")
+    assert fingerprints(["async_folder"]) == {"async_folder.story": {"tell": ["sleep"]}}
 
 
 def test_an_unknown_module_is_named():

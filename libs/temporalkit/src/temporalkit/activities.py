@@ -17,6 +17,7 @@ from temporalio import activity, worker
 from temporalio.exceptions import ApplicationError
 
 import faults
+from chassis import context
 from chassis.errors import DOMAIN
 from faults import Fault
 from temporalkit.failures import application_error, fault_of
@@ -53,7 +54,7 @@ class _Inbound(worker.ActivityInboundInterceptor):
     async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:
         info = activity.info()
         facts: Facts = {"activity": info.activity_type, "step": step(), "attempt": info.attempt}
-        trace.get_current_span().set_attributes(facts)
+        _describe_span({**facts, **_call_facts()})
         _log.info("activity started", extra=facts)
         begun = time.monotonic()
         try:
@@ -71,7 +72,7 @@ def _reported(error: BaseException, facts: Facts) -> BaseException:
     if fault is None:
         return _cancelled(error, facts)
     facts = {**facts, "kind": fault.kind.value, "reason": fault.reason}
-    trace.get_current_span().set_attributes({"fault.kind": fault.kind.value, "fault.reason": fault.reason})
+    _describe_span({"kind": fault.kind.value, "reason": fault.reason})
     foreseen = isinstance(error, (Fault, grpc.RpcError, ApplicationError))
     _log.log(
         logging.WARNING if foreseen else logging.ERROR,
@@ -81,7 +82,8 @@ def _reported(error: BaseException, facts: Facts) -> BaseException:
     )
     if isinstance(error, ApplicationError):
         return error
-    return application_error(fault, longest_delay=_longest_delay()).with_traceback(error.__traceback__)
+    failure = application_error(fault, longest_delay=_longest_delay())
+    return failure if foreseen else failure.with_traceback(error.__traceback__)  # where, not what: source lines only
 
 
 def _cancelled(error: BaseException, facts: Facts) -> BaseException:
@@ -98,6 +100,15 @@ def _cancelled(error: BaseException, facts: Facts) -> BaseException:
         retry_after=_AT_ONCE,
     )
     return application_error(stopping)
+
+
+def _describe_span(facts: Facts) -> None:
+    trace.get_current_span().set_attributes({f"tenantmesh.{name}": value for name, value in facts.items() if value})
+
+
+def _call_facts() -> Facts:
+    call = context.current()
+    return {"request_id": call.request_id, "tenant_id": call.tenant_id} if call else {}
 
 
 def _longest_delay() -> timedelta | None:

@@ -98,11 +98,11 @@ class EncryptionCodec(PayloadCodec):
         name = key_id.decode(errors="replace")
         cipher = self._ciphers.get(name)
         if cipher is None:
-            raise _unreadable("A payload is encrypted with a key this process does not have.", name)
+            raise _unreadable("A payload is encrypted with the key {!r}, which this process does not have.", name)
         try:
             plain = cipher.decrypt(payload.data[:_NONCE_BYTES], payload.data[_NONCE_BYTES:], key_id)
         except (InvalidTag, ValueError):
-            raise _unreadable("A payload is not what the key it names has encrypted.", name) from None
+            raise _unreadable("A payload is not what the key {!r}, which it names, has encrypted.", name) from None
         return Payload.FromString(plain)
 
 
@@ -113,7 +113,8 @@ async def _off_loop_if_large(work: Callable[[Payload], Payload], payloads: Seque
 
 
 def _unreadable(message: str, key_id: str) -> faults.Fault:
-    return faults.Internal(message, reason="UNEXPECTED", facts={"key_id": key_id}, domain="tenantmesh")
+    # The id stands in the text as well: a worker that cannot read its keys cannot tell Temporal either, only its log.
+    return faults.Internal(message.format(key_id), reason="UNEXPECTED", facts={"key_id": key_id}, domain="tenantmesh")
 
 
 def _parsed(setting_name: str, entries: Iterable[str]) -> tuple[Key, ...]:

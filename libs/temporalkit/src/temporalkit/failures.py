@@ -159,6 +159,11 @@ def _details(fault: Fault) -> dict[str, Any]:
     return details
 
 
+def _of_connecting(error: RuntimeError) -> Fault:
+    """A client that connects when it is first used says with no class of its own that it cannot."""
+    return _temporal_unavailable(error) if str(error).startswith("Failed client connect") else unexpected(error)
+
+
 def _of_timeout(error: TemporalTimeoutError) -> Fault:
     facts = {"timeout": error.type.name.lower() if error.type else "unknown"}
     return faults.Timeout("It did not answer in time.", reason="DEADLINE_EXCEEDED", facts=facts, domain=_DOMAIN)
@@ -177,6 +182,7 @@ _TRANSLATORS: tuple[tuple[type[BaseException], Callable[[Any], Fault]], ...] = (
     (Fault, lambda fault: fault),
     (grpc.RpcError, chassis.errors.fault_of),
     (RPCError, _of_rpc),
+    (RuntimeError, _of_connecting),
     (RPCTimeoutOrCancelledError, _temporal_unavailable),
     (ApplicationError, _of_application),
     (TemporalTimeoutError, _of_timeout),

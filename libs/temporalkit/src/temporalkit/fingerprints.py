@@ -174,5 +174,5 @@ def _called(call: ast.Call) -> str:
     return ast.unparse(call.func) + (f" {ast.unparse(first)}" if first is not None and names else "")
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover - a test runs it, in a process of its own
     sys.exit(main())
