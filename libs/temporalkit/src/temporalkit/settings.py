@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from chassis.logs import LogSettings
+from chassis.settings import OpsSettings
+from chassis.tracing import TelemetrySettings
 from settingskit import Problem, Secret, SettingsInvalid, nested, setting
 from temporalkit.codec import EncryptionSettings
 
@@ -94,6 +97,10 @@ class WorkerSettings:
         default=False,
         help="Let new runs begin under this build as soon as it is up, instead of when its roll-out says so.",
     )
+    temporal: TemporalSettings = nested(TemporalSettings)
+    ops: OpsSettings = nested(OpsSettings)
+    log: LogSettings = nested(LogSettings)
+    telemetry: TelemetrySettings = nested(TelemetrySettings)
 
     def __post_init__(self) -> None:
         """Refuse to promote what has no name."""
