@@ -1,0 +1,3 @@
+"""A module that a workflow imports."""
+
+WORD = "hello"
