@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import grpc
@@ -77,6 +78,7 @@ async def running(
     call_log = CallLog()
     dispatcher = Dispatcher(in_order(layers(service, settings, load, call_log, telemetry)))
     for servicer in servicers:
+        _know_contract(servicer)
         servicer.add(servicer.handlers, dispatcher)
     await register(dispatcher, health)
     async with (
@@ -104,6 +106,11 @@ async def serve(
             told.cancel()
             if server.ended.done():
                 await server.ended
+
+
+def _know_contract(servicer: Servicer) -> None:
+    """Load the descriptors of a service. Its stubs do so only where its messages stand in the same file."""
+    import_module(servicer.add.__module__.removesuffix("_grpc"))
 
 
 @asynccontextmanager

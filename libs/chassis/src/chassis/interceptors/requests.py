@@ -21,6 +21,7 @@ from faults import Denied, Invalid, Violation
 Step: TypeAlias = Callable[[Call, Any], Any]
 """Takes a request, and answers what takes its place."""
 
+_SAID = 5
 _engine = Validator()  # keeps the compiled rules of every message type, and nothing of any message
 
 
@@ -92,11 +93,18 @@ def _validation(method: Method) -> Step | None:
     def validate(_: Call, request: Any) -> Any:
         found = violations_of(request)
         if found:
-            message = "The request breaks the bounds its contract states."
-            raise refusal(Invalid, "REQUEST_INVALID", message, method, violations=map(_violation, found))
+            violations = [_violation(one) for one in found]
+            raise refusal(Invalid, "REQUEST_INVALID", _summary(violations), method, violations=violations)
         return request
 
     return validate
+
+
+def _summary(violations: list[Violation]) -> str:
+    """The first few in words, for whoever reads the message and not the details: many tools show nothing else."""
+    said = [f"{one.field}: {one.description}" if one.field else one.description for one in violations[:_SAID]]
+    more = [f"and {len(violations) - _SAID} more"] if len(violations) > _SAID else []
+    return f"The request breaks the bounds its contract states: {'; '.join(said + more)}."
 
 
 def _violation(found: Found) -> Violation:
