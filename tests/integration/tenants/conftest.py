@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import grpc
 import pytest
 import pytest_asyncio
+from tests.fixtures.identities import Issuer
 
-from chassis import running
+from chassis import AuthSettings, running
 from chassis.client import open_channel
+from chassis.errors import faults_raised
+from faults import Fault, Kind
 from postgreskit import Database
+from tenantmesh.tenants.v1 import lead_service_pb2 as lead_pb
 from tenantmesh.tenants.v1 import lead_service_pb2_grpc as lead_rpc
+from tenantmesh.tenants.v1 import tenant_pb2
+from tenantmesh.tenants.v1 import tenant_service_pb2 as tenant_pb
 from tenantmesh.tenants.v1 import tenant_service_pb2_grpc as tenant_rpc
 from tenants_service import app
 from tenants_service.migrations import Schema
@@ -74,9 +84,9 @@ async def environment(postgres, application_role):
 
 
 @pytest_asyncio.fixture(scope="module")
-async def settings(environment) -> TenantsSettings:
-    """Settings of a service with a migrated database of its own, one for each file of tests."""
-    settings = app.configured(await environment())
+async def settings(environment, request) -> TenantsSettings:
+    """Settings of a service with a migrated database of its own, one for each file of tests; its SETTINGS count."""
+    settings = app.configured(await environment(**getattr(request.module, "SETTINGS", {})))
     async with Schema(settings):
         return settings
 
@@ -125,3 +135,134 @@ async def admin(settings):
     connection = await asyncpg.connect(settings.database.admin_url.reveal())
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+def refused():
+    """Holds a call to the fault it must end with: `async with refused("LEAD_NOT_FOUND", Kind.NOT_FOUND) as fault`."""
+
+    @contextmanager
+    def refused(reason: str, kind: Kind, **facts: str):
+        caught = SimpleNamespace(fault=None)
+        with pytest.raises(Fault) as raised, faults_raised():
+            yield caught
+        caught.fault = raised.value
+        assert (raised.value.reason, raised.value.kind) == (reason, kind), raised.value
+        assert facts.items() <= raised.value.facts.items()
+
+    return refused
+
+
+@pytest.fixture
+def application():
+    """Makes the request of a visitor nobody has seen yet."""
+
+    def application(**more: Any) -> lead_pb.CreateLeadRequest:
+        domain = f"{secrets.token_hex(6)}.example"
+        return lead_pb.CreateLeadRequest(
+            **{
+                "email": f"ada@{domain}",
+                "first_name": "Ada",
+                "last_name": "Lovelace",
+                "company_name": "Acme",
+                "address": {"country": "CH", "city": "Bern"},
+            }
+            | more
+        )
+
+    return application
+
+
+@pytest.fixture
+def sign_up(leads, application):
+    """Makes a lead and verifies it: answers the application, the lead's identifier and its token."""
+
+    async def sign_up(**more: Any) -> SimpleNamespace:
+        request = application(**more)
+        lead = await leads.CreateLead(request)
+        verified = await leads.VerifyLead(lead_pb.VerifyLeadRequest(lead_id=lead.lead_id, key=lead.key))
+        return SimpleNamespace(
+            email=request.email,
+            domain=request.email.partition("@")[2],
+            lead_id=lead.lead_id,
+            key=lead.key,
+            token=verified.token,
+        )
+
+    return sign_up
+
+
+@pytest.fixture
+def draft():
+    """Makes the request of an operator for a tenant whose names nobody has."""
+
+    def draft(**more: Any) -> tenant_pb.CreateTenantRequest:
+        key = f"t{secrets.token_hex(6)}"
+        contact = {"first_name": "Ada", "last_name": "Lovelace", "email": f"ada@{key}.example", "primary": True}
+        return tenant_pb.CreateTenantRequest(
+            **{
+                "key": key,
+                "display_name": "Acme",
+                "tier": "TIER_POOLED",
+                "contacts": [contact],
+                "domains": [f"{key}.example"],
+            }
+            | more
+        )
+
+    return draft
+
+
+@pytest.fixture
+def made(tenants, draft):
+    """Makes a tenant and takes it through some states."""
+
+    async def made(*states: str, **more: Any) -> tenant_pb2.Tenant:
+        tenant = (await tenants.CreateTenant(draft(**more))).tenant
+        for state in states:
+            failed = {"failed_step": "dns", "root_cause": "late"} if state.endswith("FAILED") else {}
+            reason = {"suspension_reason": "billing"} if state == "SUSPENDED" or tenant.suspension_reason else {}
+            answer = await tenants.TransitionTenant(
+                tenant_pb.TransitionTenantRequest(
+                    tenant_id=tenant.tenant_id, state=f"TENANT_STATE_{state}", **failed, **reason
+                )
+            )
+            tenant = answer.tenant
+        return tenant
+
+    return made
+
+
+@pytest.fixture
+def lead_tokens(settings, records, clock):
+    """Tokens as the service itself signs them."""
+    return app._lead_tokens(settings, records, clock)
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Issuer:
+    return Issuer()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def guarded(settings, records, clock, issuer, tmp_path_factory) -> AsyncIterator[SimpleNamespace]:
+    """A second replica on the same database that lets in nobody without a token of the issuer."""
+    jwks = tmp_path_factory.mktemp("issuer") / "jwks.json"
+    jwks.write_bytes(issuer.jwks())
+    auth = AuthSettings(jwks=str(jwks), issuer=issuer.issuer, audience=issuer.audience)
+    servicers = app.servicers(settings, records, clock)
+    async with (
+        running("tenants", servicers=servicers, settings=replace(settings.server, auth=auth)) as server,
+        open_channel(server.address) as channel,
+    ):
+        yield SimpleNamespace(leads=lead_rpc.LeadServiceStub(channel), tenants=tenant_rpc.TenantServiceStub(channel))
+
+
+@pytest.fixture
+def bearer(issuer):
+    """The metadata of a caller with these permissions, for one tenant where it is bound to one."""
+
+    def bearer(*permissions: str, **claims: str) -> tuple[tuple[str, str], ...]:
+        return (("authorization", f"Bearer {issuer.token(scope=' '.join(permissions), **claims)}"),)
+
+    return bearer

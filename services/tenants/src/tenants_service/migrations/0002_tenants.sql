@@ -1,5 +1,5 @@
 -- Tenants. What is read and written as a whole (contacts, address, branding, metadata) stands in the tenant's row as
--- JSON; what must be unique among tenants (keys, domains) stands in reference tables of its own.
+-- JSON; what must be unique among tenants (keys, domains) is claimed in reference tables of its own.
 
 -- Which state may follow which. The service has the same table in its model, and a test compares the two.
 CREATE TABLE tenant_state_changes (
@@ -33,6 +33,7 @@ CREATE TABLE tenants (
     parent_tenant_id       uuid        CHECK (parent_tenant_id <> tenant_id),
     lead_id                uuid,
     contacts               jsonb       NOT NULL,
+    domains                text[]      NOT NULL CHECK (cardinality(domains) > 0),
     address                jsonb       NOT NULL,
     branding               jsonb       NOT NULL,
     metadata               jsonb       NOT NULL,
@@ -106,11 +107,10 @@ GRANT SELECT, INSERT, UPDATE ON tenant_keys TO :"application_role";
 CREATE TABLE tenant_domains (
     domain      text PRIMARY KEY CHECK (domain = lower(domain)),
     tenant_id   uuid NOT NULL,
-    place       smallint NOT NULL,
     verify_time timestamptz,
     rest_time   timestamptz
 );
-CREATE INDEX tenant_domains_of_tenant ON tenant_domains (tenant_id, place);
+CREATE INDEX tenant_domains_of_tenant ON tenant_domains (tenant_id);
 CALL isolate('tenant_domains');
 CREATE POLICY mesh ON tenant_domains USING (nullif(current_setting('app.tenant_id', true), '') IS NULL);
 GRANT SELECT, INSERT, UPDATE, DELETE ON tenant_domains TO :"application_role";

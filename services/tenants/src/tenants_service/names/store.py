@@ -22,11 +22,10 @@ _HOLDERS = (
 )
 # In one order, so that two tenants that claim the same domains never wait for each other.
 _CLAIM_DOMAINS = """
-INSERT INTO tenant_domains AS held (domain, tenant_id, place)
-SELECT domain, $2, place FROM unnest($1::text[]) WITH ORDINALITY AS wanted (domain, place) ORDER BY domain
+INSERT INTO tenant_domains AS held (domain, tenant_id)
+SELECT domain, $2 FROM unnest($1::text[]) AS wanted (domain) ORDER BY domain
 ON CONFLICT (domain) DO UPDATE SET
     tenant_id = excluded.tenant_id,
-    place = excluded.place,
     rest_time = NULL,
     verify_time = CASE WHEN held.tenant_id = excluded.tenant_id THEN held.verify_time END
     WHERE held.tenant_id = excluded.tenant_id OR held.rest_time <= $3

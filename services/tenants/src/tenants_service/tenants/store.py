@@ -21,7 +21,7 @@ from tenants_service.tenants.model import Address, Branding, Contact, Failure, S
 
 # In this order they are the columns, and the arguments of every statement that writes them.
 _COLUMNS = (
-    "tenant_id", "key", "display_name", "state", "tier", "parent_tenant_id", "lead_id", "contacts", "address",
+    "tenant_id", "key", "display_name", "state", "tier", "parent_tenant_id", "lead_id", "contacts", "domains", "address",
     "branding", "metadata", "tags", "protected", "suspension_reason", "failure", "operation_id", "transitions",
     "revision", "quarantine_expire_time", "create_time", "update_time", "activate_time", "delete_time",
 )  # fmt: skip
@@ -35,10 +35,9 @@ _UPDATE = (
 SELECT = """
 SELECT
     tenants.*,
-    ARRAY(SELECT domain FROM tenant_domains AS d WHERE d.tenant_id = tenants.tenant_id ORDER BY place) AS domains,
     ARRAY(
         SELECT domain FROM tenant_domains AS d
-        WHERE d.tenant_id = tenants.tenant_id AND verify_time IS NOT NULL ORDER BY place
+        WHERE d.tenant_id = tenants.tenant_id AND verify_time IS NOT NULL ORDER BY domain
     ) AS verified_domains
 FROM tenants"""
 _ONE = f"{SELECT} WHERE tenant_id = $1"
@@ -150,7 +149,12 @@ def _values(tenant: Tenant) -> list[object]:
     }
     if failure:
         as_json["failure"] = asdict(failure) | {"create_time": failure.create_time.isoformat()}
-    plain = {"state": tenant.state.value, "tier": tenant.tier.value, "tags": list(tenant.tags)}
+    plain = {
+        "state": tenant.state.value,
+        "tier": tenant.tier.value,
+        "domains": list(tenant.domains),
+        "tags": list(tenant.tags),
+    }
     texts = {name: json.dumps(value) for name, value in as_json.items()}
     return [texts.get(name, plain.get(name, getattr(tenant, name))) for name in _COLUMNS]
 
