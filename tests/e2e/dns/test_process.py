@@ -186,7 +186,7 @@ async def test_production_refuses_records_in_memory():
     )
     output, _ = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 2
-    assert "DNS_PROVIDER: keeps records in memory, which MESH_MODE=production refuses" in output.decode()
+    assert "DNS_PROVIDER: memory makes no name resolve, and MESH_MODE=production refuses it" in output.decode()
 
 
 async def test_help_lists_every_setting():

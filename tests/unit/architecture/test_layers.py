@@ -11,8 +11,8 @@ DOMAIN = ("model", "service", "ports")
 SERVICES = sorted((ROOT / "services").glob("*/src/*_service"))
 # A service with several aggregates has a sub-package for each, made of the same files.
 DOMAIN_FILES = [path for service in SERVICES for name in DOMAIN for path in sorted(service.rglob(f"{name}.py"))]
-AGGREGATE_ROLES = {"__init__", "handlers", "model", "ports", "service", "store", "tokens", "translate"}
-ROLES = AGGREGATE_ROLES | {"__main__", "app", "filters", "migrations", "providers", "seal", "settings"}
+AGGREGATE_ROLES = {"__init__", "handlers", "model", "ports", "providers", "service", "store", "tokens", "translate"}
+ROLES = AGGREGATE_ROLES | {"__main__", "app", "filters", "idn", "migrations", "seal", "settings"}
 
 
 def is_aggregate(path: Path) -> bool:

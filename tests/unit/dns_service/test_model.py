@@ -41,13 +41,34 @@ def test_a_name_has_one_true_form(raw, name):
         ("acme.example.com; drop", "hostname"),
         ("münchen.example.com", "ascii"),
         (".".join(["a" * 49] * 5) + ".toolong", "length"),
-        ("_tenantmesh.acme.example.com", "reserved"),
     ],
 )
 def test_what_is_no_name_is_refused_with_the_rule(raw, rule):
     with pytest.raises(Invalid) as caught:
         parse_name(raw)
     assert (caught.value.reason, caught.value.facts["rule"]) == ("NAME_INVALID", rule)
+
+
+@pytest.mark.parametrize(
+    ("raw", "rule"),
+    [
+        ("_tenantmesh.acme.example.com", "reserved"),
+        ("acme._tenantmesh.example.com", "reserved"),
+        (f"{'.'.join(['a' * 57] * 4)}.example.co", "length"),  # 242 characters: no room for the stamp before it
+        (f"{'.'.join(['a' * 60] * 4)}.example.c", "length"),  # 253
+        (f"{'.'.join(['a' * 60] * 4)}.example.co", "length"),  # 254
+    ],
+)
+def test_what_is_no_name_for_a_record_is_refused_with_the_rule(raw, rule):
+    with pytest.raises(Invalid) as caught:
+        RecordKey.parse(raw, RecordType.A)
+    assert (caught.value.reason, caught.value.facts["rule"]) == ("NAME_INVALID", rule)
+
+
+def test_the_longest_name_for_a_record_leaves_room_for_its_stamp():
+    name = f"{'.'.join(['a' * 57] * 4)}.example.c"
+    assert RecordKey.parse(name, RecordType.A).name == name
+    assert len(f"_tenantmesh.{name}") == 253
 
 
 @given(st.lists(LABEL, min_size=2, max_size=6))
@@ -93,6 +114,7 @@ def test_values_are_brought_into_the_form_of_their_type(kind, values, parsed):
         ("CNAME", ["not a host"]),
         ("CNAME", ["a.example.com", "b.example.com"]),
         ("TXT", ["line\nbreak"]),
+        ("TXT", ["grüße"]),
         ("CAA", ["issue ca.example.net"]),
         ("CAA", ['256 issue "ca.example.net"']),
         ("MX", ["mail.example.com"]),

@@ -3,10 +3,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dns_service.model import Owner, Record, RecordData, RecordKey, RecordType, VerificationState
-from dns_service.providers.memory import MemoryProvider, MemorySettings, NoLookup
+from dns_service.model import Capability, Cause, Node, Owner, Record, RecordData, RecordKey, RecordType
+from dns_service.providers import refusals
+from dns_service.providers.memory import MemoryProvider, MemorySettings
 from dns_service.service import Records
-from faults import Aborted, AlreadyExists, Conflict, NotFound
+from dns_service.verification.model import VerificationState
+from dns_service.verification.providers.nolookup import NoLookup
+from faults import Aborted, AlreadyExists, Conflict, Invalid, NotFound, Timeout, Unavailable
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TTL = timedelta(seconds=300)
@@ -23,15 +26,62 @@ class Racing(MemoryProvider):
         super().__init__(MemorySettings())
         self.losses = losses
 
-    async def put(self, record, *, expected):
+    def lose(self, record):
         if self.losses:
             self.losses -= 1
-            raise Aborted("Changed.", reason="RECORD_CHANGED")
-        return await super().put(record, expected=expected)
+            raise refusals.changed(record.key)
+
+    async def put(self, record, *, seen):
+        self.lose(record)
+        return await super().put(record, seen=seen)
+
+    async def remove(self, record, *, seen):
+        self.lose(record)
+        await super().remove(record, seen=seen)
 
 
-def records(provider=None):
-    return Records(provider or MemoryProvider(MemorySettings()), NoLookup(), lambda: NOW)
+class Mute(MemoryProvider):
+    """A provider that does what it is told, or not, and gives no answer."""
+
+    def __init__(self, *, works, says=refusals.timed_out):
+        super().__init__(MemorySettings())
+        self.works = works
+        self.says = says
+        self.mute = True
+
+    async def put(self, record, *, seen):
+        written = await super().put(record, seen=seen) if self.works or not self.mute else record
+        if self.mute:
+            raise self.says("memory")
+        return written
+
+    async def remove(self, record, *, seen):
+        if self.works or not self.mute:
+            await super().remove(record, seen=seen)
+        if self.mute:
+            raise self.says("memory")
+
+
+class Gone:
+    """Says that some hosts do not exist."""
+
+    def __init__(self, *hosts):
+        self.hosts = frozenset(hosts)
+
+    async def missing(self, hosts):
+        return self.hosts & frozenset(hosts)
+
+
+class Clock:
+    def __init__(self):
+        self.now = NOW
+
+    def __call__(self):
+        return self.now
+
+
+def records(provider=None, targets=None, clock=lambda: NOW, **more):
+    return Records(provider or MemoryProvider(MemorySettings()), NoLookup(), targets or NoLookup(), clock=clock, **more)
 
 
 async def ensure(service, key=KEY, data=DATA, tenant_id=ACME, operation_id="provision-acme", **more):
@@ -80,6 +130,7 @@ async def test_what_is_not_ours_is_refused_and_stays(existing, owner):
     if existing == "another tenant":
         await ensure(service, tenant_id=OTHER)
     before = await provider.at(KEY.name)
+    assert before.records
     with pytest.raises(AlreadyExists) as refused:
         await ensure(service)
     with pytest.raises(AlreadyExists) as kept:
@@ -134,13 +185,61 @@ async def test_list_narrows_by_tenant_and_operation_and_goes_on_after_a_key():
 
 
 async def test_a_lost_race_is_decided_again():
-    assert (await ensure(records(Racing(3))))[1]
+    service = records(provider := Racing(4))
+    assert (await ensure(service))[1]
+    provider.losses = 4
+    assert await service.delete(KEY, tenant_id=ACME)
 
 
 async def test_a_race_lost_again_and_again_is_told():
+    service = records(provider := Racing(5))
     with pytest.raises(Aborted) as caught:
-        await ensure(records(Racing(4)))
+        await ensure(service)
     assert caught.value.reason == "RECORD_CHANGED"
+    await ensure(service)
+    provider.losses = 5
+    with pytest.raises(Aborted):
+        await service.delete(KEY, tenant_id=ACME)
+
+
+@pytest.mark.parametrize("says", [refusals.timed_out, refusals.unavailable])
+async def test_a_lost_reply_is_looked_after(says):
+    service = records(provider := Mute(works=True, says=says))
+    record, created = await ensure(service)
+    assert created
+    changed, created = await ensure(service, data=RecordData(("192.0.2.2",), TTL))
+    assert (changed.data.values, created) == (("192.0.2.2",), False)
+    assert (await provider.at(KEY.name)).records == (changed,)
+    assert changed.owner == record.owner
+    assert await service.delete(KEY, tenant_id=ACME)
+    assert (await provider.at(KEY.name)).records == ()
+
+
+async def test_a_lost_request_is_told():
+    service = records(provider := Mute(works=False))
+    with pytest.raises(Timeout):
+        await ensure(service)
+    provider.mute = False
+    await ensure(service)
+    provider.mute = True
+    with pytest.raises(Timeout):
+        await ensure(service, data=RecordData(("192.0.2.2",), TTL))
+    with pytest.raises(Timeout):
+        await service.delete(KEY, tenant_id=ACME)
+    provider.says = refusals.unavailable
+    with pytest.raises(Unavailable):
+        await service.delete(KEY, tenant_id=ACME)
+
+
+async def test_a_repeat_whose_first_try_worked_unseen_still_made_the_record():
+    class Repeating(MemoryProvider):
+        """Writes, and says that somebody else did: what a resent request comes to."""
+
+        async def put(self, record, *, seen):
+            await super().put(record, seen=seen)
+            raise refusals.changed(record.key)
+
+    assert (await ensure(records(Repeating(MemorySettings()))))[1]
 
 
 async def test_of_many_tenants_that_want_a_name_exactly_one_gets_it():
@@ -158,3 +257,165 @@ async def test_verification_in_memory_says_that_nobody_was_asked():
     assert [round_.state for round_ in rounds] == [VerificationState.NOT_LOOKED_UP]
     with pytest.raises(NotFound):
         _ = [round_ async for round_ in service.verify(KEY, tenant_id=OTHER, patience=timedelta())]
+
+
+@pytest.mark.parametrize(
+    ("name", "reserved"),
+    [
+        ("www.example.com", True),
+        ("deep.www.example.com", True),
+        ("www.acme.example.com", False),
+        ("example.com", False),
+    ],
+)
+async def test_a_reserved_label_directly_below_a_zone_is_no_tenants(name, reserved):
+    service = records(reserved=("www",))
+    if not reserved:
+        assert (await ensure(service, RecordKey(name, RecordType.A)))[1]
+        return
+    with pytest.raises(Invalid) as caught:
+        await ensure(service, RecordKey(name, RecordType.A))
+    assert (caught.value.reason, caught.value.facts["rule"]) == ("NAME_INVALID", "reserved")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "proxied", "capability"),
+    [
+        ("example.com", "CNAME", False, "apex_cname"),
+        ("acme.example.com", "CNAME", True, "proxied"),
+        ("acme.example.com", "MX", False, "MX"),
+    ],
+)
+async def test_what_the_provider_cannot_do_is_refused(name, kind, proxied, capability):
+    class Plain(MemoryProvider):
+        capabilities = frozenset()
+        types = frozenset(RecordType) - {RecordType.MX}
+
+    data = RecordData(("10 mail.example.net" if kind == "MX" else "edge.example.net",), TTL, proxied)
+    with pytest.raises(Conflict) as caught:
+        await ensure(records(Plain(MemorySettings())), RecordKey(name, RecordType[kind]), data)
+    assert caught.value.reason == "CAPABILITY_MISSING"
+    assert caught.value.facts["capability"] == capability
+
+
+async def test_text_is_never_proxied():
+    with pytest.raises(Conflict) as caught:
+        await ensure(records(), RecordKey(KEY.name, RecordType.TXT), RecordData(("x",), TTL, proxied=True))
+    assert caught.value.facts["capability"] == "proxied"
+
+
+async def test_at_the_top_of_a_zone_a_cname_stands_beside_all_but_addresses():
+    provider = MemoryProvider(MemorySettings(), [])
+    assert Capability.APEX_CNAME in provider.capabilities
+    service = records(provider)
+    alias = RecordData(("edge.example.net",), TTL)
+    await ensure(service, RecordKey("example.com", RecordType.TXT), RecordData(("x",), TTL))
+    await ensure(service, RecordKey("example.com", RecordType.CNAME), alias)
+    with pytest.raises(Conflict) as caught:
+        await ensure(service, RecordKey("example.com", RecordType.A))
+    assert caught.value.reason == "RECORD_CONFLICT"
+
+
+async def test_a_cname_tolerates_no_neighbour_of_a_type_that_tenants_cannot_have():
+    class Delegating(MemoryProvider):
+        async def at(self, name, only=None):
+            node = await super().at(name, only)
+            return Node(name, node.records, ("NS",), "read")
+
+    service = records(Delegating(MemorySettings()))
+    with pytest.raises(Conflict) as caught:
+        await ensure(service, RecordKey(KEY.name, RecordType.CNAME), RecordData(("edge.example.net",), TTL))
+    assert caught.value.facts["existing_type"] == "NS"
+
+
+@pytest.mark.parametrize(("kind", "value"), [("CNAME", "gone.example.net"), ("MX", "10 gone.example.net")])
+async def test_a_target_that_does_not_exist_is_refused(kind, value):
+    service = records(targets=Gone("gone.example.net"))
+    with pytest.raises(Conflict) as caught:
+        await ensure(service, RecordKey(KEY.name, RecordType[kind]), RecordData((value,), TTL))
+    assert caught.value.reason == "TARGET_MISSING"
+    assert caught.value.facts["target"] == "gone.example.net"
+    assert await names(service) == []
+
+
+def leftover(name="left.example.com", tenant_id=ACME):
+    """A stamp whose record somebody took away."""
+    owner = Owner(tenant_id, "provision-acme", NOW)
+    key = RecordKey(name, RecordType.A)
+    return Record(key, RecordData((), timedelta()), owner, "memory", "example.com", create_time=NOW, update_time=NOW)
+
+
+async def test_a_leftover_stamp_is_no_record_and_hinders_only_other_tenants():
+    service = records(MemoryProvider(MemorySettings(), [leftover()]))
+    key = leftover().key
+    with pytest.raises(NotFound):
+        await service.get(key, tenant_id=ACME)
+    with pytest.raises(AlreadyExists):
+        await ensure(service, key, tenant_id=OTHER)
+    assert (await ensure(service, key, operation_id="provision-again"))[1]
+    assert (await service.get(key, tenant_id=ACME)).owner.operation_id == "provision-again"
+
+
+async def sweep(service, **more):
+    found = service.sweep(**{"tenant_id": "", "older_than": timedelta(hours=1), "validate_only": False, **more})
+    return {finding.record.key.name: (finding.cause, finding.removed) async for finding in found}
+
+
+async def dangling_records(targets):
+    """Records made at NOW, of which some will dangle; and the clock they are swept by."""
+    clock = Clock()
+    provider = MemoryProvider(MemorySettings(), [BY_HAND, leftover()])
+    service = records(provider, targets, clock)
+    for name, kind, values in (
+        ("fine.example.com", "CNAME", ("edge.example.net",)),
+        ("lost.example.com", "CNAME", ("gone.example.net",)),
+        ("mail.example.com", "MX", ("10 gone.example.net", "20 edge.example.net")),
+        ("address.example.com", "A", ("192.0.2.1",)),
+    ):
+        await ensure(service, RecordKey(name, RecordType[kind]), RecordData(values, TTL))
+    return service, provider, clock
+
+
+async def test_a_sweep_removes_what_dangles_and_nothing_else():
+    service, provider, clock = await dangling_records(targets := Gone())
+    targets.hosts = frozenset({"gone.example.net"})
+    clock.now += timedelta(minutes=59)
+    assert await sweep(service) == {}
+    clock.now += timedelta(minutes=2)
+    found = {"left.example.com": Cause.RECORD_GONE, "lost.example.com": Cause.TARGET_MISSING}
+    assert await sweep(service, tenant_id=OTHER) == {}
+    assert await sweep(service, validate_only=True) == {name: (cause, False) for name, cause in found.items()}
+    assert await sweep(service) == {name: (cause, True) for name, cause in found.items()}
+    assert await names(service) == ["address.example.com", "fine.example.com", "mail.example.com"]
+    assert (await provider.at(BY_HAND.key.name)).records == (BY_HAND,)
+    assert await sweep(service) == {}
+
+
+async def test_a_sweep_leaves_what_somebody_changes_meanwhile():
+    service, provider, clock = await dangling_records(targets := Gone())
+    targets.hosts = frozenset({"gone.example.net"})
+    clock.now += timedelta(hours=2)
+    key = RecordKey("lost.example.com", RecordType.CNAME)
+    unhurried = provider.stamped
+
+    async def stamped_then_changed():
+        async for record in unhurried():
+            if record.key == key:
+                await ensure(service, key, RecordData(("edge.example.net",), TTL))
+            yield record
+
+    provider.stamped = stamped_then_changed
+    assert (await sweep(service))[key.name] == (Cause.TARGET_MISSING, False)
+    assert (await service.get(key, tenant_id=ACME)).data.values == ("edge.example.net",)
+
+
+async def test_a_sweep_that_loses_a_race_leaves_the_record():
+    service, provider, clock = await dangling_records(targets := Gone())
+    targets.hosts = frozenset({"gone.example.net"})
+    clock.now += timedelta(hours=2)
+
+    async def changed(record, **_):
+        raise refusals.changed(record.key)
+
+    provider.remove = changed
+    assert {removed for _, removed in (await sweep(service)).values()} == {False}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from settingskit import SettingsInvalid, describe
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def run(main: Callable[[], Coroutine[Any, Any, None]], *, settings: Sequence[type] = ()) -> int:
+def run(main: Callable[[], Coroutine[Any, Any, None]], *, settings: Iterable[type] = ()) -> int:
     """Run a process, on uvloop where that is installed, and answer its exit code.
 
     With `--help` it lists what can be set in the environment instead: `settings`, in their order.
@@ -71,7 +71,7 @@ def signals() -> Iterator[Stop]:
             loop.remove_signal_handler(number)
 
 
-def _manual(settings: Sequence[type]) -> Iterator[str]:
+def _manual(settings: Iterable[type]) -> Iterator[str]:
     """What a person must know to start the process."""
     yield "It reads its settings from the environment and serves until it is told to stop.\n"
     shown = set()

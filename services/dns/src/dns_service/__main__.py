@@ -8,7 +8,7 @@ from dns_service import app
 
 def main() -> int:
     """Serve, and answer the exit code."""
-    return run(app.main, settings=app.SETTINGS)
+    return run(app.main, settings=app.settings())
 
 
 if __name__ == "__main__":

@@ -75,6 +75,17 @@ class DnsHandlers(rpc.DnsServiceServicer):
         async for verification in self._records.verify(key, tenant_id=request.tenant_id, patience=patience):
             yield pb.VerifyRecordResponse(verification=translate.verification_to(verification))
 
+    async def SweepRecords(
+        self, request: pb.SweepRecordsRequest, context: Context
+    ) -> AsyncIterator[pb.SweepRecordsResponse]:
+        """Find what dangles, and stream each finding."""
+        async for finding in self._records.sweep(
+            tenant_id=request.tenant_id,
+            older_than=translate.older_than_from(request),
+            validate_only=request.validate_only,
+        ):
+            yield translate.finding_to(finding)
+
 
 def _key_from(position: tuple[object, ...] | None) -> RecordKey | None:
     return None if position is None else RecordKey(str(position[0]), RecordType[str(position[1])])

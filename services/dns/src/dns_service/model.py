@@ -1,4 +1,4 @@
-"""What the dns service talks about: records, whose they are, and what name servers say of them."""
+"""What the dns service talks about: names, the records that stand at them, and whose they are."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import enum
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from faults import Invalid
 
-# The mesh keeps its ownership stamps below this label.
+# The mesh keeps its ownership stamps at these labels: before a name, and in place of the star of a wildcard, which not
+# every server takes further inside a name. Both make a name longer by as much.
 STAMP_LABEL = "_tenantmesh"
+WILDCARD_STAMP_LABEL = "_tenantmesh-w"
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NAME_LIMIT = 253
+# A stamp stands at its label before the name, and must fit as well.
+_KEY_LIMIT = _NAME_LIMIT - len(f"{STAMP_LABEL}.")
 _FEWEST_LABELS = 2
 _CAA = re.compile(r'(\d{1,3}) (issue|issuewild|iodef) "([^"]{1,255})"')
 _BYTE_LIMIT = 255
@@ -30,6 +34,13 @@ class RecordType(enum.Enum):
     TXT = "TXT"
     CAA = "CAA"
     MX = "MX"
+
+
+class Capability(enum.Enum):
+    """What some providers can do and others cannot."""
+
+    PROXIED = "proxied"
+    APEX_CNAME = "apex_cname"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +62,12 @@ class RecordKey:
     @classmethod
     def parse(cls, name: str, kind: RecordType) -> RecordKey:
         """The key of a name as somebody wrote it, in its one true form; Invalid when it is no name for a record."""
-        return cls(parse_name(name), kind)
+        parsed = parse_name(name)
+        if len(parsed) > _KEY_LIMIT:
+            raise name_invalid(name, "length", f"is longer than {_KEY_LIMIT} characters")
+        if {STAMP_LABEL, WILDCARD_STAMP_LABEL} & set(parsed.split(".")):
+            raise name_invalid(name, "reserved", "uses a label that the mesh keeps for itself")
+        return cls(parsed, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +89,10 @@ class RecordData:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record set as its provider holds it. Without an owner it is somebody else's."""
+    """A record set as its provider holds it.
+
+    Without an owner it is somebody else's. Without values only its stamp is left: somebody took the record away.
+    """
 
     key: RecordKey
     data: RecordData
@@ -88,48 +107,47 @@ class Record:
         """Whether the mesh made it for this tenant."""
         return self.owner is not None and self.owner.tenant_id == tenant_id
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it is more than a leftover stamp."""
+        return bool(self.data.values)
 
-class Outcome(enum.Enum):
-    """What one name server answered, seen from the record that is expected."""
-
-    MATCH = "match"
-    MISMATCH = "mismatch"
-    ABSENT = "absent"
-    ERROR = "error"
-    TIMEOUT = "timeout"
-
-
-class VerificationState(enum.Enum):
-    """How far a record has reached the servers that answer for it."""
-
-    WAITING_FOR_AUTHORITATIVE = "waiting_for_authoritative"
-    WAITING_FOR_RESOLVERS = "waiting_for_resolvers"
-    VERIFIED = "verified"
-    NOT_LOOKED_UP = "not_looked_up"
-    TIMED_OUT = "timed_out"
+    @property
+    def veiled(self) -> bool:
+        """Whether its provider answers addresses of its own choice in place of the values."""
+        return self.data.proxied or (self.key.type is RecordType.CNAME and self.key.name == self.zone)
 
 
 @dataclass(frozen=True, slots=True)
-class ServerAnswer:
-    """What one name server said last."""
+class Node:
+    """What stands at one name. Nothing, until a provider was asked: most names are new."""
 
-    server: str
-    authoritative: bool
-    outcome: Outcome
-    values: tuple[str, ...] = ()
-    serial: int = 0
-    detail: str = ""
-    time: datetime | None = None
+    name: str
+    records: tuple[Record, ...] = ()
+    others: tuple[str, ...] = ()
+    """Types of records there that no tenant can have, such as NS."""
+    reading: object = field(default=None, compare=False, repr=False)
+    """What the provider needs to recognise this state again; nobody else looks at it."""
+
+    def find(self, key: RecordKey) -> Record | None:
+        """The record set of this key, or its leftover stamp."""
+        return next((record for record in self.records if record.key == key), None)
+
+
+class Cause(enum.Enum):
+    """Why a record of the mesh is no longer wanted by anybody."""
+
+    RECORD_GONE = "record_gone"
+    TARGET_MISSING = "target_missing"
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
-    """How the verification of a record stands after one round of questions."""
+class Finding:
+    """What a sweep found, and whether it took it away."""
 
-    state: VerificationState
-    answers: tuple[ServerAnswer, ...] = ()
-    rounds: int = 0
-    detail: str = ""
+    record: Record
+    cause: Cause
+    removed: bool
 
 
 def parse_name(raw: str) -> str:
@@ -139,13 +157,11 @@ def parse_name(raw: str) -> str:
     # A wildcard may stand for the first label only.
     checked = labels[1:] if labels[0] == "*" else labels
     if not name.isascii():
-        raise _name_invalid(raw, "ascii", "must be in its ASCII form (xn--…)")
+        raise name_invalid(raw, "ascii", "must be in its ASCII form (xn--…)")
     if len(name) > _NAME_LIMIT:
-        raise _name_invalid(raw, "length", f"is longer than {_NAME_LIMIT} characters")
-    if STAMP_LABEL in labels:
-        raise _name_invalid(raw, "reserved", f"uses the reserved label {STAMP_LABEL}")
+        raise name_invalid(raw, "length", f"is longer than {_NAME_LIMIT} characters")
     if len(checked) < _FEWEST_LABELS or not all(_LABEL.fullmatch(label) for label in checked):
-        raise _name_invalid(raw, "hostname", "is not a fully qualified host name")
+        raise name_invalid(raw, "hostname", "is not a fully qualified host name")
     return name
 
 
@@ -180,8 +196,8 @@ def _parse_authority(value: str) -> str:
 
 
 def _parse_text(value: str) -> str:
-    if not value.isprintable():
-        msg = "a TXT value holds printable characters only"
+    if not (value.isascii() and value.isprintable()):
+        msg = "a TXT value holds printable ASCII characters only"
         raise ValueError(msg)
     return value
 
@@ -196,7 +212,8 @@ _VALUE_PARSERS: Mapping[RecordType, Callable[[str], str]] = {
 }
 
 
-def _name_invalid(name: str, rule: str, problem: str) -> Invalid:
+def name_invalid(name: str, rule: str, problem: str) -> Invalid:
+    """What to say of a name that breaks a rule."""
     return Invalid(f"The name {problem}.", reason="NAME_INVALID", facts={"name": name, "rule": rule})
 
 

@@ -1,40 +1,44 @@
-"""What the domain needs of the outside. One contract suite holds every implementation to it."""
+"""What the domain needs of the outside. One contract suite holds every provider to its port."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection
 from datetime import timedelta
 from typing import Protocol
 
-from dns_service.model import Record, RecordKey, Verification
+from dns_service.model import Capability, Node, Record, RecordType
+from dns_service.verification.model import Verification
 
 
 class Provider(Protocol):
     """Holds DNS records, and the ownership stamp beside each.
 
-    It raises `faults` only: a vendor's errors are translated in the vendor's own file.
+    It raises `faults` only: a vendor's errors are translated in the vendor's own file. Every write states what it was
+    decided upon, and is refused (Aborted) when that no longer stands.
     """
 
     name: str
+    types: frozenset[RecordType]
+    capabilities: frozenset[Capability]
 
     async def zone_of(self, name: str) -> str:
         """The zone that holds `name`; ZONE_NOT_SERVED when this provider serves none."""
         ...
 
-    async def at(self, name: str) -> Sequence[Record]:
-        """Every record set at exactly this name, foreign ones included."""
+    async def at(self, name: str, only: RecordType | None = None) -> Node:
+        """What stands at exactly this name, foreign records included; of one type only where no more is needed."""
         ...
 
-    async def put(self, record: Record, *, expected: Record | None) -> Record:
-        """Write `record` and its stamp together, if the provider still holds `expected` there; else Aborted."""
+    async def put(self, record: Record, *, seen: Node) -> Record:
+        """Write `record` and its stamp together, if the provider still holds what was `seen`; else Aborted."""
         ...
 
-    async def remove(self, record: Record) -> None:
-        """Remove exactly this record and its stamp, if the provider still holds it as it is; else Aborted."""
+    async def remove(self, record: Record, *, seen: Node) -> None:
+        """Remove exactly this record and its stamp, if the provider still holds what was `seen`; else Aborted."""
         ...
 
     def stamped(self) -> AsyncIterator[Record]:
-        """Everything that bears the mesh's stamp, in no particular order."""
+        """Everything that bears the mesh's stamp, leftover stamps included, in no particular order."""
         ...
 
 
@@ -46,13 +50,9 @@ class Verifier(Protocol):
         ...
 
 
-class Pages(Protocol):
-    """Turns the place where a page ends into a token that nobody else can make."""
+class Targets(Protocol):
+    """Knows whether the hosts that records point to exist."""
 
-    def sign(self, last: RecordKey, scope: str) -> str:
-        """A token for the page after `last`, good for the same `scope` only."""
-        ...
-
-    def open(self, token: str, scope: str) -> RecordKey:
-        """The place a token stands for; Invalid when it was not signed here for this `scope`."""
+    async def missing(self, hosts: Collection[str]) -> frozenset[str]:
+        """Those of the hosts that certainly do not exist. Where nobody can tell, a host counts as existing."""
         ...

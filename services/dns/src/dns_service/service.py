@@ -1,24 +1,37 @@
 """What the dns service does, whichever provider holds the records.
 
-Every write follows one rule: read, decide, and write only if what was read still stands. A writer that lost the race
-reads and decides again.
+Every write follows one rule: decide upon what was read, and write only if that still stands. A writer that lost the
+race reads and decides again. The first attempt reads nothing: it assumes that nobody has the name yet, which is so for
+most, and the provider refuses it where that is wrong.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import heapq
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
-from dns_service.model import Owner, Record, RecordData, RecordKey, RecordType, Verification
-from dns_service.ports import Provider, Verifier
-from faults import Aborted, AlreadyExists, Conflict, Fault, NotFound
+from dns_service.model import (
+    Capability,
+    Cause,
+    Finding,
+    Node,
+    Owner,
+    Record,
+    RecordData,
+    RecordKey,
+    RecordType,
+    name_invalid,
+)
+from dns_service.ports import Provider, Targets, Verifier
+from dns_service.verification.model import Verification
+from faults import Aborted, AlreadyExists, Conflict, Fault, NotFound, Timeout, Unavailable
 
-T = TypeVar("T")
-
-# Writers cross once in a while; four times in a row somebody fights over the name, and the caller should know.
-_TRIES = 4
+# Writers cross once in a while; so many times in a row somebody fights over the name, and the caller should know.
+_TRIES = 5
+_PROXIABLE = frozenset({RecordType.A, RecordType.AAAA, RecordType.CNAME})
+_ADDRESSES = frozenset({RecordType.A, RecordType.AAAA})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,43 +46,79 @@ class Records:
     """The records of tenants at one provider."""
 
     def __init__(
-        self, provider: Provider, verifier: Verifier, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        provider: Provider,
+        verifier: Verifier,
+        targets: Targets,
+        *,
+        reserved: Collection[str] = (),
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """Compose it.
+
+        Args:
+            provider: who holds the records.
+            verifier: who finds out whether they are answered.
+            targets: who knows whether a target exists.
+            reserved: labels that no tenant may have directly below a zone.
+            clock: the time.
+        """
         self._provider = provider
         self._verifier = verifier
+        self._targets = targets
+        self._reserved = frozenset(reserved)
         self._clock = clock
 
     async def ensure(
         self, key: RecordKey, data: RecordData, *, tenant_id: str, operation_id: str, validate_only: bool = False
     ) -> tuple[Record, bool]:
         """Make the record so, or confirm that it is so; answer it and whether this call made it."""
-        owner = Owner(tenant_id, operation_id, self._clock())
-        return await _until_settled(lambda: self._ensure_once(key, data, owner, validate_only=validate_only))
+        zone = await self._provider.zone_of(key.name)
+        self._check_allowed(key, data, zone)
+        await self._check_targets(key, data)
+        now = self._clock()
+        owner = Owner(tenant_id, operation_id, now)
+        wanted = Record(key, data, owner, self._provider.name, zone, create_time=now, update_time=now)
+        if validate_only:
+            decided = self._decide(wanted, await self._provider.at(key.name))
+            return decided, decided is wanted
+        return await self._ensure(wanted, owner)
 
     async def get(self, key: RecordKey, *, tenant_id: str) -> Record:
         """The tenant's record as the provider holds it now."""
-        record = await self._find(key)
-        if record is None or not record.belongs_to(tenant_id):
+        await self._provider.zone_of(key.name)
+        record = (await self._provider.at(key.name, key.type)).find(key)
+        if record is None or not record.is_there or not record.belongs_to(tenant_id):
             raise self._not_found(key)
         return record
 
     async def delete(self, key: RecordKey, *, tenant_id: str, operation_id: str = "") -> bool:
         """Remove the tenant's record; answer whether there was one."""
-        return await _until_settled(lambda: self._delete_once(key, tenant_id, operation_id))
+        await self._provider.zone_of(key.name)
+        for attempt in range(_TRIES):
+            node = await self._provider.at(key.name)
+            record = node.find(key)
+            if record is None:
+                return False
+            self._check_removable(record, tenant_id, operation_id)
+            try:
+                await self._remove(record, node)
+            except Aborted:
+                if attempt == _TRIES - 1:
+                    raise
+            else:
+                break
+        return True
 
     async def list(self, *, tenant_id: str, operation_id: str, after: RecordKey | None, size: int) -> Page:
         """One page of what the mesh made, ordered by name and type, from the provider itself."""
         chosen = [
             record
             async for record in self._provider.stamped()
-            if record.owner is not None
-            and tenant_id in {"", record.owner.tenant_id}
-            and operation_id in {"", record.owner.operation_id}
-            and (after is None or _order(record.key) > _order(after))
+            if _is_of(record, tenant_id, operation_id) and (after is None or _order(record.key) > _order(after))
         ]
-        chosen.sort(key=lambda record: _order(record.key))
-        page = tuple(chosen[:size])
-        return Page(page, page[-1].key if len(chosen) > size else None)
+        first = heapq.nsmallest(size + 1, chosen, key=lambda record: _order(record.key))
+        return Page(tuple(first[:size]), first[size - 1].key if len(first) > size else None)
 
     async def verify(self, key: RecordKey, *, tenant_id: str, patience: timedelta) -> AsyncIterator[Verification]:
         """How far the tenant's record has reached its name servers, round by round."""
@@ -77,84 +126,182 @@ class Records:
         async for verification in self._verifier.verify(record, patience):
             yield verification
 
-    async def _ensure_once(
-        self, key: RecordKey, data: RecordData, owner: Owner, *, validate_only: bool
-    ) -> tuple[Record, bool]:
-        zone = await self._provider.zone_of(key.name)
-        neighbours = await self._provider.at(key.name)
-        existing = next((record for record in neighbours if record.key == key), None)
-        if existing is not None and not existing.belongs_to(owner.tenant_id):
-            raise self._not_owned(existing)
-        _check_neighbours(key, neighbours)
-        if existing is not None and existing.data == data:
-            return existing, False
-        wanted = Record(key, data, owner, self._provider.name, zone, create_time=owner.time, update_time=owner.time)
-        if existing is not None:
-            # The stamp stays the maker's: undoing a later change must not take the record away.
-            wanted = replace(existing, data=data, update_time=owner.time)
-        if validate_only:
-            return wanted, existing is None
-        return await self._provider.put(wanted, expected=existing), existing is None
+    async def sweep(self, *, tenant_id: str, older_than: timedelta, validate_only: bool) -> AsyncIterator[Finding]:
+        """Find what dangles among the mesh's own records, and remove it as it is found."""
+        before = self._clock() - older_than
+        async for record in self._provider.stamped():
+            changed = record.update_time or record.create_time
+            if not _is_of(record, tenant_id, "") or changed is None or changed > before:
+                continue
+            cause = await self._cause_of(record)
+            if cause is not None:
+                yield Finding(record, cause, removed=not validate_only and await self._sweep_away(record))
 
-    async def _delete_once(self, key: RecordKey, tenant_id: str, operation_id: str) -> bool:
-        await self._provider.zone_of(key.name)
-        record = await self._find(key)
-        if record is None:
+    async def _cause_of(self, record: Record) -> Cause | None:
+        """Why a record should go: only its stamp is left, or nothing that it points to exists."""
+        if not record.is_there:
+            return Cause.RECORD_GONE
+        targets = targets_of(record.key.type, record.data.values)
+        if targets and await self._targets.missing(targets) == targets:
+            return Cause.TARGET_MISSING
+        return None
+
+    async def _sweep_away(self, record: Record) -> bool:
+        """Remove it if it still is what was found; whoever changed it meanwhile wants it."""
+        node = await self._provider.at(record.key.name)
+        if node.find(record.key) != record:
             return False
+        try:
+            await self._remove(record, node)
+        except Aborted:
+            return False
+        return True
+
+    async def _ensure(self, wanted: Record, owner: Owner) -> tuple[Record, bool]:
+        node = Node(wanted.key.name)
+        for attempt in range(_TRIES):
+            decided = self._decide(wanted, node)
+            if decided == node.find(wanted.key):
+                # The stamp bears this very call's time where an earlier attempt of it worked and lost its reply.
+                return decided, decided.owner == owner
+            try:
+                return await self._put(decided, node), decided is wanted
+            except Aborted:
+                if attempt == _TRIES - 1:
+                    raise
+            node = await self._provider.at(wanted.key.name)
+        raise AssertionError  # the last attempt returns or raises
+
+    def _decide(self, wanted: Record, node: Node) -> Record:
+        """What the provider should hold, given what stands at the name."""
+        existing = node.find(wanted.key)
+        if existing is not None and not (wanted.owner and existing.belongs_to(wanted.owner.tenant_id)):
+            raise self._not_owned(existing)
+        _check_neighbours(wanted, node)
+        if existing is None or not existing.is_there:
+            return wanted
+        if existing.data == wanted.data:
+            return existing
+        # The stamp stays the maker's: undoing a later change must not take the record away.
+        return replace(existing, data=wanted.data, update_time=wanted.update_time)
+
+    async def _put(self, record: Record, node: Node) -> Record:
+        """Write it; where the reply was lost, look whether it was written."""
+        try:
+            return await self._provider.put(record, seen=node)
+        except (Unavailable, Timeout):
+            found = (await self._provider.at(record.key.name, record.key.type)).find(record.key)
+            if found and (found.data, found.owner, found.update_time) == (
+                record.data,
+                record.owner,
+                record.update_time,
+            ):
+                return found
+            raise
+
+    async def _remove(self, record: Record, node: Node) -> None:
+        """Remove it; where the reply was lost, look whether it is gone."""
+        try:
+            await self._provider.remove(record, seen=node)
+        except (Unavailable, Timeout):
+            if (await self._provider.at(record.key.name, record.key.type)).find(record.key) is not None:
+                raise
+
+    def _check_allowed(self, key: RecordKey, data: RecordData, zone: str) -> None:
+        """What no record may be, and what this provider cannot do."""
+        below = key.name.removesuffix(zone).rstrip(".")
+        if below.rpartition(".")[2] in self._reserved:
+            raise name_invalid(key.name, "reserved", "is reserved in its zone")
+        able = self._provider.capabilities
+        if key.type not in self._provider.types:
+            raise self._incapable(key, key.type.value)
+        if data.proxied and (key.type not in _PROXIABLE or Capability.PROXIED not in able):
+            raise self._incapable(key, Capability.PROXIED.value)
+        if key.type is RecordType.CNAME and key.name == zone and Capability.APEX_CNAME not in able:
+            raise self._incapable(key, Capability.APEX_CNAME.value)
+
+    async def _check_targets(self, key: RecordKey, data: RecordData) -> None:
+        """Whoever takes a name that a record points to in vain takes the record's visitors with it."""
+        missing = await self._targets.missing(targets_of(key.type, data.values))
+        if missing:
+            target = min(missing)
+            raise Conflict(
+                f"{key.name} would point to {target}, which does not exist.",
+                reason="TARGET_MISSING",
+                facts={"name": key.name, "type": key.type.value, "target": target},
+            )
+
+    def _check_removable(self, record: Record, tenant_id: str, operation_id: str) -> None:
         if record.owner is None or not record.belongs_to(tenant_id):
             raise self._not_owned(record)
         if operation_id not in {"", record.owner.operation_id}:
             raise Conflict(
-                f"The record {key.name} was made by another operation.",
+                f"The record {record.key.name} was made by another operation.",
                 reason="OPERATION_MISMATCH",
-                facts={"name": key.name, "type": key.type.value, "operation_id": record.owner.operation_id},
+                facts={**_facts(record.key), "operation_id": record.owner.operation_id},
             )
-        await self._provider.remove(record)
-        return True
 
-    async def _find(self, key: RecordKey) -> Record | None:
-        return next((record for record in await self._provider.at(key.name) if record.key == key), None)
+    def _incapable(self, key: RecordKey, capability: str) -> Fault:
+        return Conflict(
+            f"The provider cannot do this for {key.name}.",
+            reason="CAPABILITY_MISSING",
+            facts={"name": key.name, "provider": self._provider.name, "capability": capability},
+        )
 
     def _not_owned(self, record: Record) -> Fault:
+        # Not which tenant's: one tenant's caller learns nothing of another.
+        owner = "another_tenant" if record.owner else "unknown"
         return AlreadyExists(
             f"The record {record.key.name} was not made for this tenant.",
             reason="RECORD_NOT_OWNED",
-            facts={
-                "name": record.key.name,
-                "type": record.key.type.value,
-                "provider": self._provider.name,
-                # Not which tenant: one tenant's caller learns nothing of another.
-                "owner": "another_tenant" if record.owner else "unknown",
-            },
+            facts={**_facts(record.key), "provider": self._provider.name, "owner": owner},
         )
 
     def _not_found(self, key: RecordKey) -> Fault:
         return NotFound(
             f"There is no {key.type.value} record {key.name}.",
             reason="RECORD_NOT_FOUND",
-            facts={"name": key.name, "type": key.type.value, "provider": self._provider.name},
+            facts={**_facts(key), "provider": self._provider.name},
         )
 
 
-async def _until_settled(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Read, decide and write again while another writer was faster."""
-    for _ in range(_TRIES - 1):
-        try:
-            return await attempt()
-        except Aborted:
-            continue
-    return await attempt()
+def targets_of(kind: RecordType, values: Collection[str]) -> frozenset[str]:
+    """The hosts that the values of a record point to."""
+    if kind in {RecordType.CNAME, RecordType.MX}:
+        return frozenset(value.rpartition(" ")[2] for value in values)
+    return frozenset()
 
 
-def _check_neighbours(key: RecordKey, neighbours: Sequence[Record]) -> None:
-    """A CNAME tolerates no other record of its name."""
-    for other in neighbours:
-        if other.key.type != key.type and RecordType.CNAME in {other.key.type, key.type}:
-            raise Conflict(
-                f"A CNAME tolerates no neighbour, and {key.name} carries a {other.key.type.value} record.",
-                reason="RECORD_CONFLICT",
-                facts={"name": key.name, "type": key.type.value, "existing_type": other.key.type.value},
-            )
+def _check_neighbours(wanted: Record, node: Node) -> None:
+    """A CNAME tolerates no other record of its name; at the top of a zone a provider answers addresses in its place."""
+    apex = wanted.key.name == wanted.zone
+    kind = wanted.key.type
+    for other in (record.key.type for record in node.records if record.is_there and record.key.type is not kind):
+        clash = RecordType.CNAME in {kind, other}
+        if clash and (not apex or {kind, other} & _ADDRESSES):
+            raise _neighbour_conflict(wanted.key, other.value)
+    if kind is RecordType.CNAME and node.others and not apex:
+        raise _neighbour_conflict(wanted.key, node.others[0])
+
+
+def _neighbour_conflict(key: RecordKey, existing: str) -> Fault:
+    return Conflict(
+        f"A CNAME tolerates no neighbour, and {key.name} carries a {existing} record.",
+        reason="RECORD_CONFLICT",
+        facts={**_facts(key), "existing_type": existing},
+    )
+
+
+def _is_of(record: Record, tenant_id: str, operation_id: str) -> bool:
+    return (
+        record.owner is not None
+        and tenant_id in {"", record.owner.tenant_id}
+        and operation_id in {"", record.owner.operation_id}
+    )
+
+
+def _facts(key: RecordKey) -> dict[str, str]:
+    return {"name": key.name, "type": key.type.value}
 
 
 def _order(key: RecordKey) -> tuple[str, str]:

@@ -7,35 +7,36 @@ from datetime import UTC, datetime, timedelta
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from dns_service.model import (
-    Outcome,
-    Owner,
-    Record,
-    RecordData,
-    RecordKey,
-    RecordType,
-    ServerAnswer,
-    Verification,
-    VerificationState,
-)
+from dns_service import idn
+from dns_service.model import Finding, Owner, Record, RecordData, RecordKey, RecordType
+from dns_service.verification.model import Outcome, ServerAnswer, Verification, VerificationState
 from tenantmesh.common.v1 import ownership_pb2
 from tenantmesh.dns.v1 import dns_service_pb2 as pb
 from tenantmesh.dns.v1 import record_pb2, verification_pb2
 
 DEFAULT_TTL = timedelta(seconds=300)
+DEFAULT_AGE = timedelta(hours=1)
+_HOSTS = frozenset({RecordType.CNAME, RecordType.MX})
 
 _KeyedRequest = pb.EnsureRecordRequest | pb.GetRecordRequest | pb.DeleteRecordRequest | pb.VerifyRecordRequest
 
 
 def key_from(request: _KeyedRequest) -> RecordKey:
     """Which record a request is about."""
-    return RecordKey.parse(request.name, RecordType[_short(record_pb2.RecordType.Name(request.type))])
+    kind = RecordType[_short(record_pb2.RecordType.Name(request.type))]
+    return RecordKey.parse(idn.to_ascii(request.name), kind)
 
 
 def data_from(request: pb.EnsureRecordRequest, key: RecordKey) -> RecordData:
     """What the caller wants the record to say."""
     ttl = request.ttl.ToTimedelta() if request.HasField("ttl") else DEFAULT_TTL
-    return RecordData.parse(key, tuple(request.values), ttl, proxied=request.proxied)
+    values = tuple(idn.to_ascii(value) if key.type in _HOSTS else value for value in request.values)
+    return RecordData.parse(key, values, ttl, proxied=request.proxied)
+
+
+def older_than_from(request: pb.SweepRecordsRequest) -> timedelta:
+    """How old what is swept must be."""
+    return request.older_than.ToTimedelta() if request.HasField("older_than") else DEFAULT_AGE
 
 
 def record_to(record: Record) -> record_pb2.Record:
@@ -51,6 +52,7 @@ def record_to(record: Record) -> record_pb2.Record:
         provider_record_id=record.provider_record_id,
         create_time=_time_to(record.create_time),
         update_time=_time_to(record.update_time),
+        unicode_name=idn.to_unicode(record.key.name),
     )
     if record.owner is not None:
         message.ownership.CopyFrom(_owner_to(record.owner))
@@ -65,6 +67,12 @@ def verification_to(verification: Verification) -> verification_pb2.Verification
         rounds=verification.rounds,
         detail=verification.detail,
     )
+
+
+def finding_to(finding: Finding) -> pb.SweepRecordsResponse:
+    """What a sweep found as callers see it."""
+    cause = pb.SweepRecordsResponse.Cause.Value(f"CAUSE_{finding.cause.name}")
+    return pb.SweepRecordsResponse(record=record_to(finding.record), cause=cause, removed=finding.removed)
 
 
 def _answer_to(answer: ServerAnswer) -> verification_pb2.ServerAnswer:

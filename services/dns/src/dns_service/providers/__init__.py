@@ -1,7 +1,25 @@
-"""The DNS providers, one line each. A provider is one file: its settings, its client, its errors translated."""
+"""The DNS providers, one line each. A provider is one file: its settings, its client, its errors translated.
 
-from dns_service.providers.memory import MemoryProvider
+A provider's file is imported when it is chosen: a vendor's library costs memory and start-up time, and one is enough.
+"""
 
-PROVIDERS = {
-    MemoryProvider.name: MemoryProvider,
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+PROVIDERS: Mapping[str, str] = {
+    "cloudflare": "CloudflareProvider",
+    "lexicon": "LexiconProvider",
+    "logging": "LoggingProvider",
+    "memory": "MemoryProvider",
+    "powerdns": "PowerDnsProvider",
+    "rfc2136": "Rfc2136Provider",
+    "route53": "Route53Provider",
 }
+
+
+def provider_type(name: str) -> Any:
+    """The class of a provider, from the file of its name."""
+    return getattr(import_module(f"{__name__}.{name}"), PROVIDERS[name])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
-from dns_service.model import Record, RecordKey, Verification, VerificationState
-from faults import Aborted, Conflict
+from dns_service.model import Capability, Node, Record, RecordKey, RecordType
+from dns_service.providers import refusals
 from settingskit import setting
 
 
@@ -26,6 +25,9 @@ class MemoryProvider:
     """A provider whose records last as long as the process."""
 
     name = "memory"
+    capabilities: frozenset[Capability] = frozenset(Capability)
+    types = frozenset(RecordType)
+    resolvable = False
     Settings = MemorySettings
 
     def __init__(self, settings: MemorySettings, records: Iterable[Record] = ()) -> None:
@@ -47,28 +49,22 @@ class MemoryProvider:
         """The longest zone that holds the name; the last two labels where no zones are configured."""
         if not self._zones:
             return ".".join(name.split(".")[-2:])
-        zones = [zone for zone in self._zones if name == zone or name.endswith(f".{zone}")]
-        if not zones:
-            raise Conflict(
-                f"No zone of this provider holds {name}.",
-                reason="ZONE_NOT_SERVED",
-                facts={"name": name, "provider": self.name},
-            )
-        return max(zones, key=len)
+        return refusals.zone_among(self._zones, name, self.name)
 
-    async def at(self, name: str) -> Sequence[Record]:
+    async def at(self, name: str, only: RecordType | None = None) -> Node:
         """Every record set at exactly this name."""
-        return [record for record in self._records.values() if record.key.name == name]
+        keys = [RecordKey(name, kind) for kind in ([only] if only else RecordType)]
+        return Node(name, tuple(self._records[key] for key in keys if key in self._records))
 
-    async def put(self, record: Record, *, expected: Record | None) -> Record:
-        """Write the record if what was expected still stands."""
-        self._check_unchanged(record.key, expected)
+    async def put(self, record: Record, *, seen: Node) -> Record:
+        """Write the record if what was seen still stands."""
+        await self._check_unchanged(record.key, seen)
         self._records[record.key] = record
         return record
 
-    async def remove(self, record: Record) -> None:
-        """Remove the record if it still stands as it is."""
-        self._check_unchanged(record.key, record)
+    async def remove(self, record: Record, *, seen: Node) -> None:
+        """Remove the record if what was seen still stands."""
+        await self._check_unchanged(record.key, seen)
         del self._records[record.key]
 
     async def stamped(self) -> AsyncIterator[Record]:
@@ -77,22 +73,6 @@ class MemoryProvider:
             if record.owner is not None:
                 yield record
 
-    def _check_unchanged(self, key: RecordKey, expected: Record | None) -> None:
-        if self._records.get(key) != expected:
-            raise Aborted(
-                f"Somebody else changed {key.name} at the same time.",
-                reason="RECORD_CHANGED",
-                facts={"name": key.name, "type": key.type.value},
-            )
-
-
-class NoLookup:
-    """Verifies nothing and says so: records in memory have no name server that could be asked."""
-
-    async def verify(self, record: Record, patience: timedelta) -> AsyncIterator[Verification]:
-        """One round, without a question."""
-        del patience
-        yield Verification(
-            VerificationState.NOT_LOOKED_UP,
-            detail=f"Nobody was asked: the provider {record.provider} keeps its records in memory.",
-        )
+    async def _check_unchanged(self, key: RecordKey, seen: Node) -> None:
+        if await self.at(key.name) != seen:
+            raise refusals.changed(key)

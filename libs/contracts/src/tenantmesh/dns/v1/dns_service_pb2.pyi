@@ -8,6 +8,7 @@ from google.protobuf import descriptor as descriptor
 from google.protobuf import duration_pb2 as duration_pb2
 from google.protobuf import message as message
 from google.protobuf.internal import containers as containers
+from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 from tenantmesh.dns.v1 import record_pb2 as record_pb2
 from tenantmesh.dns.v1 import verification_pb2 as verification_pb2
 import builtins as builtins
@@ -40,8 +41,8 @@ class EnsureRecordRequest(message.Message):
     operation_id: builtins.str
     """The operation that asks, stamped on what it makes."""
     name: builtins.str
-    """The fully qualified name. Upper case is folded and a last dot dropped; an internationalised name comes in its ASCII
-    form. `*` may stand for the first label.
+    """The fully qualified name. Upper case is folded and a last dot dropped; an internationalised name may come in its own
+    letters or in its ASCII form. `*` may stand for the first label.
     """
     type: record_pb2.RecordType.ValueType
     """The kind of record."""
@@ -314,5 +315,88 @@ class VerifyRecordResponse(message.Message):
     _HasFieldArgType: _TypeAlias = typing.Literal["verification", b"verification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["verification", b"verification"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SweepRecordsRequest(message.Message):
+    """What to sweep."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: builtins.int
+    OLDER_THAN_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    tenant_id: builtins.str
+    """Only this tenant's; empty sweeps every tenant's."""
+    validate_only: builtins.bool
+    """Only find; nothing is removed."""
+    @builtins.property
+    def older_than(self) -> duration_pb2.Duration:
+        """Only what has not been changed for this long, up to a year; an hour where it is not given."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: builtins.str = ...,
+        older_than: duration_pb2.Duration | None = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["older_than", b"older_than"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["older_than", b"older_than", "tenant_id", b"tenant_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SweepRecordsResponse(message.Message):
+    """One record that dangles."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    class _Cause:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _CauseEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[SweepRecordsResponse._Cause.ValueType], builtins.type):
+        DESCRIPTOR: descriptor.EnumDescriptor
+        CAUSE_UNSPECIFIED: SweepRecordsResponse._Cause.ValueType  # 0
+        """Not said."""
+        CAUSE_RECORD_GONE: SweepRecordsResponse._Cause.ValueType  # 1
+        """Somebody took the record away, and only the mesh's stamp was left."""
+        CAUSE_TARGET_MISSING: SweepRecordsResponse._Cause.ValueType  # 2
+        """Nothing that it points to exists any more."""
+
+    class Cause(_Cause, metaclass=_CauseEnumTypeWrapper):
+        """Why it dangles."""
+
+    CAUSE_UNSPECIFIED: SweepRecordsResponse.Cause.ValueType  # 0
+    """Not said."""
+    CAUSE_RECORD_GONE: SweepRecordsResponse.Cause.ValueType  # 1
+    """Somebody took the record away, and only the mesh's stamp was left."""
+    CAUSE_TARGET_MISSING: SweepRecordsResponse.Cause.ValueType  # 2
+    """Nothing that it points to exists any more."""
+
+    RECORD_FIELD_NUMBER: builtins.int
+    CAUSE_FIELD_NUMBER: builtins.int
+    REMOVED_FIELD_NUMBER: builtins.int
+    cause: SweepRecordsResponse.Cause.ValueType
+    """Why it dangles."""
+    removed: builtins.bool
+    """Whether it was removed: not if only a check was asked for, nor if somebody changed it meanwhile."""
+    @builtins.property
+    def record(self) -> record_pb2.Record:
+        """The record as it was found."""
+
+    def __init__(
+        self,
+        *,
+        record: record_pb2.Record | None = ...,
+        cause: SweepRecordsResponse.Cause.ValueType = ...,
+        removed: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["record", b"record"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["cause", b"cause", "record", b"record", "removed", b"removed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -60,6 +60,11 @@ class DnsServiceStub:
                 request_serializer=tenantmesh_dot_dns_dot_v1_dot_dns__service__pb2.VerifyRecordRequest.SerializeToString,
                 response_deserializer=tenantmesh_dot_dns_dot_v1_dot_dns__service__pb2.VerifyRecordResponse.FromString,
                 _registered_method=True)
+        self.SweepRecords = channel.unary_stream(
+                '/tenantmesh.dns.v1.DnsService/SweepRecords',
+                request_serializer=tenantmesh_dot_dns_dot_v1_dot_dns__service__pb2.SweepRecordsRequest.SerializeToString,
+                response_deserializer=tenantmesh_dot_dns_dot_v1_dot_dns__service__pb2.SweepRecordsResponse.FromString,
+                _registered_method=True)
 
 
 class DnsServiceServicer:
@@ -73,7 +78,8 @@ class DnsServiceServicer:
         adopted. Other values for a record of the same tenant replace the old ones.
 
         Reasons: RECORD_NOT_OWNED, RECORD_CONFLICT, RECORD_CHANGED, NAME_INVALID, VALUE_INVALID, ZONE_NOT_SERVED,
-        CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        TARGET_MISSING, CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT,
+        PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,7 +89,7 @@ class DnsServiceServicer:
         """Reads a record from its provider, as it stands there now.
 
         Reasons: RECORD_NOT_FOUND, NAME_INVALID, ZONE_NOT_SERVED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -94,7 +100,8 @@ class DnsServiceServicer:
 
         Ordered by name and type. Without tenant_id it lists every tenant's, which only an operator may.
 
-        Reasons: PAGE_TOKEN_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: PAGE_TOKEN_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT,
+        PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,7 +113,8 @@ class DnsServiceServicer:
         A record the mesh did not make for this tenant is refused and stays.
 
         Reasons: RECORD_NOT_OWNED, OPERATION_MISMATCH, RECORD_CHANGED, NAME_INVALID, ZONE_NOT_SERVED,
-        PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+        PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,7 +126,21 @@ class DnsServiceServicer:
         Every authoritative server is asked first; resolvers only once those agree, so that none keeps a denial. The stream
         ends with a state of VERIFIED, NOT_LOOKED_UP or TIMED_OUT.
 
-        Reasons: RECORD_NOT_FOUND, NAME_INVALID, ZONE_NOT_SERVED, PROVIDER_UNAVAILABLE.
+        Reasons: RECORD_NOT_FOUND, NAME_INVALID, ZONE_NOT_SERVED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+        PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SweepRecords(self, request, context):
+        """Finds what dangles among the mesh's own records, removes it, and streams each finding.
+
+        It dangles when everything that it points to has ceased to exist, or when only its stamp is left. What the mesh did
+        not make is never looked at. Without tenant_id it sweeps every tenant's, which only an operator may.
+
+        Reasons: PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+        PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -151,6 +173,11 @@ def add_DnsServiceServicer_to_server(servicer, server):
                     servicer.VerifyRecord,
                     request_deserializer=tenantmesh_dot_dns_dot_v1_dot_dns__service__pb2.VerifyRecordRequest.FromString,
                     response_serializer=tenantmesh_dot_dns_dot_v1_dot_dns__service__pb2.VerifyRecordResponse.SerializeToString,
+            ),
+            'SweepRecords': grpc.unary_stream_rpc_method_handler(
+                    servicer.SweepRecords,
+                    request_deserializer=tenantmesh_dot_dns_dot_v1_dot_dns__service__pb2.SweepRecordsRequest.FromString,
+                    response_serializer=tenantmesh_dot_dns_dot_v1_dot_dns__service__pb2.SweepRecordsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -289,6 +316,33 @@ class DnsService:
             '/tenantmesh.dns.v1.DnsService/VerifyRecord',
             tenantmesh_dot_dns_dot_v1_dot_dns__service__pb2.VerifyRecordRequest.SerializeToString,
             tenantmesh_dot_dns_dot_v1_dot_dns__service__pb2.VerifyRecordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SweepRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tenantmesh.dns.v1.DnsService/SweepRecords',
+            tenantmesh_dot_dns_dot_v1_dot_dns__service__pb2.SweepRecordsRequest.SerializeToString,
+            tenantmesh_dot_dns_dot_v1_dot_dns__service__pb2.SweepRecordsResponse.FromString,
             options,
             channel_credentials,
             insecure,

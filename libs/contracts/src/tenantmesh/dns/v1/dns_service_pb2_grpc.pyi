@@ -40,20 +40,22 @@ class DnsServiceStub:
     adopted. Other values for a record of the same tenant replace the old ones.
 
     Reasons: RECORD_NOT_OWNED, RECORD_CONFLICT, RECORD_CHANGED, NAME_INVALID, VALUE_INVALID, ZONE_NOT_SERVED,
-    CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    TARGET_MISSING, CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT,
+    PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     GetRecord: grpc.UnaryUnaryMultiCallable[dns_service_pb2.GetRecordRequest, dns_service_pb2.GetRecordResponse]
     """Reads a record from its provider, as it stands there now.
 
     Reasons: RECORD_NOT_FOUND, NAME_INVALID, ZONE_NOT_SERVED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     ListRecords: grpc.UnaryUnaryMultiCallable[dns_service_pb2.ListRecordsRequest, dns_service_pb2.ListRecordsResponse]
     """Lists what the mesh made, from the provider itself: the audit compares this with its records.
 
     Ordered by name and type. Without tenant_id it lists every tenant's, which only an operator may.
 
-    Reasons: PAGE_TOKEN_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: PAGE_TOKEN_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT,
+    PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     DeleteRecord: grpc.UnaryUnaryMultiCallable[dns_service_pb2.DeleteRecordRequest, dns_service_pb2.DeleteRecordResponse]
     """Removes a record, or confirms that there is none.
@@ -61,7 +63,8 @@ class DnsServiceStub:
     A record the mesh did not make for this tenant is refused and stays.
 
     Reasons: RECORD_NOT_OWNED, OPERATION_MISMATCH, RECORD_CHANGED, NAME_INVALID, ZONE_NOT_SERVED,
-    PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+    PROVIDER_ANSWER_UNKNOWN.
     """
     VerifyRecord: grpc.UnaryStreamMultiCallable[dns_service_pb2.VerifyRecordRequest, dns_service_pb2.VerifyRecordResponse]
     """Asks the zone's own servers and then public resolvers until they all answer the record, and streams each round.
@@ -69,7 +72,17 @@ class DnsServiceStub:
     Every authoritative server is asked first; resolvers only once those agree, so that none keeps a denial. The stream
     ends with a state of VERIFIED, NOT_LOOKED_UP or TIMED_OUT.
 
-    Reasons: RECORD_NOT_FOUND, NAME_INVALID, ZONE_NOT_SERVED, PROVIDER_UNAVAILABLE.
+    Reasons: RECORD_NOT_FOUND, NAME_INVALID, ZONE_NOT_SERVED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+    PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
+    """
+    SweepRecords: grpc.UnaryStreamMultiCallable[dns_service_pb2.SweepRecordsRequest, dns_service_pb2.SweepRecordsResponse]
+    """Finds what dangles among the mesh's own records, removes it, and streams each finding.
+
+    It dangles when everything that it points to has ceased to exist, or when only its stamp is left. What the mesh did
+    not make is never looked at. Without tenant_id it sweeps every tenant's, which only an operator may.
+
+    Reasons: PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+    PROVIDER_ANSWER_UNKNOWN.
     """
 
 @typing.type_check_only
@@ -84,20 +97,22 @@ class DnsServiceAsyncStub(DnsServiceStub):
     adopted. Other values for a record of the same tenant replace the old ones.
 
     Reasons: RECORD_NOT_OWNED, RECORD_CONFLICT, RECORD_CHANGED, NAME_INVALID, VALUE_INVALID, ZONE_NOT_SERVED,
-    CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    TARGET_MISSING, CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT,
+    PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     GetRecord: aio.UnaryUnaryMultiCallable[dns_service_pb2.GetRecordRequest, dns_service_pb2.GetRecordResponse]  # type: ignore[assignment]
     """Reads a record from its provider, as it stands there now.
 
     Reasons: RECORD_NOT_FOUND, NAME_INVALID, ZONE_NOT_SERVED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     ListRecords: aio.UnaryUnaryMultiCallable[dns_service_pb2.ListRecordsRequest, dns_service_pb2.ListRecordsResponse]  # type: ignore[assignment]
     """Lists what the mesh made, from the provider itself: the audit compares this with its records.
 
     Ordered by name and type. Without tenant_id it lists every tenant's, which only an operator may.
 
-    Reasons: PAGE_TOKEN_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: PAGE_TOKEN_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT,
+    PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     DeleteRecord: aio.UnaryUnaryMultiCallable[dns_service_pb2.DeleteRecordRequest, dns_service_pb2.DeleteRecordResponse]  # type: ignore[assignment]
     """Removes a record, or confirms that there is none.
@@ -105,7 +120,8 @@ class DnsServiceAsyncStub(DnsServiceStub):
     A record the mesh did not make for this tenant is refused and stays.
 
     Reasons: RECORD_NOT_OWNED, OPERATION_MISMATCH, RECORD_CHANGED, NAME_INVALID, ZONE_NOT_SERVED,
-    PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+    PROVIDER_ANSWER_UNKNOWN.
     """
     VerifyRecord: aio.UnaryStreamMultiCallable[dns_service_pb2.VerifyRecordRequest, dns_service_pb2.VerifyRecordResponse]  # type: ignore[assignment]
     """Asks the zone's own servers and then public resolvers until they all answer the record, and streams each round.
@@ -113,7 +129,17 @@ class DnsServiceAsyncStub(DnsServiceStub):
     Every authoritative server is asked first; resolvers only once those agree, so that none keeps a denial. The stream
     ends with a state of VERIFIED, NOT_LOOKED_UP or TIMED_OUT.
 
-    Reasons: RECORD_NOT_FOUND, NAME_INVALID, ZONE_NOT_SERVED, PROVIDER_UNAVAILABLE.
+    Reasons: RECORD_NOT_FOUND, NAME_INVALID, ZONE_NOT_SERVED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+    PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
+    """
+    SweepRecords: aio.UnaryStreamMultiCallable[dns_service_pb2.SweepRecordsRequest, dns_service_pb2.SweepRecordsResponse]  # type: ignore[assignment]
+    """Finds what dangles among the mesh's own records, removes it, and streams each finding.
+
+    It dangles when everything that it points to has ceased to exist, or when only its stamp is left. What the mesh did
+    not make is never looked at. Without tenant_id it sweeps every tenant's, which only an operator may.
+
+    Reasons: PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+    PROVIDER_ANSWER_UNKNOWN.
     """
 
 class DnsServiceServicer(metaclass=abc_1.ABCMeta):
@@ -131,7 +157,8 @@ class DnsServiceServicer(metaclass=abc_1.ABCMeta):
         adopted. Other values for a record of the same tenant replace the old ones.
 
         Reasons: RECORD_NOT_OWNED, RECORD_CONFLICT, RECORD_CHANGED, NAME_INVALID, VALUE_INVALID, ZONE_NOT_SERVED,
-        CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        TARGET_MISSING, CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT,
+        PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
 
     @abc_1.abstractmethod
@@ -143,7 +170,7 @@ class DnsServiceServicer(metaclass=abc_1.ABCMeta):
         """Reads a record from its provider, as it stands there now.
 
         Reasons: RECORD_NOT_FOUND, NAME_INVALID, ZONE_NOT_SERVED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
 
     @abc_1.abstractmethod
@@ -156,7 +183,8 @@ class DnsServiceServicer(metaclass=abc_1.ABCMeta):
 
         Ordered by name and type. Without tenant_id it lists every tenant's, which only an operator may.
 
-        Reasons: PAGE_TOKEN_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: PAGE_TOKEN_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT,
+        PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
 
     @abc_1.abstractmethod
@@ -170,7 +198,8 @@ class DnsServiceServicer(metaclass=abc_1.ABCMeta):
         A record the mesh did not make for this tenant is refused and stays.
 
         Reasons: RECORD_NOT_OWNED, OPERATION_MISMATCH, RECORD_CHANGED, NAME_INVALID, ZONE_NOT_SERVED,
-        PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+        PROVIDER_ANSWER_UNKNOWN.
         """
 
     @abc_1.abstractmethod
@@ -184,7 +213,23 @@ class DnsServiceServicer(metaclass=abc_1.ABCMeta):
         Every authoritative server is asked first; resolvers only once those agree, so that none keeps a denial. The stream
         ends with a state of VERIFIED, NOT_LOOKED_UP or TIMED_OUT.
 
-        Reasons: RECORD_NOT_FOUND, NAME_INVALID, ZONE_NOT_SERVED, PROVIDER_UNAVAILABLE.
+        Reasons: RECORD_NOT_FOUND, NAME_INVALID, ZONE_NOT_SERVED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+        PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
+        """
+
+    @abc_1.abstractmethod
+    def SweepRecords(
+        self,
+        request: dns_service_pb2.SweepRecordsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[abc.Iterator[dns_service_pb2.SweepRecordsResponse], abc.AsyncIterator[dns_service_pb2.SweepRecordsResponse]]:
+        """Finds what dangles among the mesh's own records, removes it, and streams each finding.
+
+        It dangles when everything that it points to has ceased to exist, or when only its stamp is left. What the mesh did
+        not make is never looked at. Without tenant_id it sweeps every tenant's, which only an operator may.
+
+        Reasons: PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+        PROVIDER_ANSWER_UNKNOWN.
         """
 
 def add_DnsServiceServicer_to_server(servicer: DnsServiceServicer, server: typing.Union[grpc.Server, aio.Server]) -> None: ...

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$tenantmesh/dns/v1/error_reason.proto\x12\x11tenantmesh.dns.v1*\xdd\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x45RROR_REASON_RECORD_NOT_FOUND\x10\x01\x12!\n\x1d\x45RROR_REASON_RECORD_NOT_OWNED\x10\x02\x12 \n\x1c\x45RROR_REASON_RECORD_CONFLICT\x10\x03\x12\x1d\n\x19\x45RROR_REASON_NAME_INVALID\x10\x04\x12\x1e\n\x1a\x45RROR_REASON_VALUE_INVALID\x10\x05\x12 \n\x1c\x45RROR_REASON_ZONE_NOT_SERVED\x10\x06\x12#\n\x1f\x45RROR_REASON_CAPABILITY_MISSING\x10\x07\x12&\n\"ERROR_REASON_PROVIDER_RATE_LIMITED\x10\x08\x12%\n!ERROR_REASON_PROVIDER_UNAVAILABLE\x10\t\x12-\n)ERROR_REASON_PROVIDER_CREDENTIALS_REFUSED\x10\n\x12#\n\x1f\x45RROR_REASON_OPERATION_MISMATCH\x10\x0b\x12\x1f\n\x1b\x45RROR_REASON_RECORD_CHANGED\x10\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$tenantmesh/dns/v1/error_reason.proto\x12\x11tenantmesh.dns.v1*\xcd\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x45RROR_REASON_RECORD_NOT_FOUND\x10\x01\x12!\n\x1d\x45RROR_REASON_RECORD_NOT_OWNED\x10\x02\x12 \n\x1c\x45RROR_REASON_RECORD_CONFLICT\x10\x03\x12\x1d\n\x19\x45RROR_REASON_NAME_INVALID\x10\x04\x12\x1e\n\x1a\x45RROR_REASON_VALUE_INVALID\x10\x05\x12 \n\x1c\x45RROR_REASON_ZONE_NOT_SERVED\x10\x06\x12#\n\x1f\x45RROR_REASON_CAPABILITY_MISSING\x10\x07\x12&\n\"ERROR_REASON_PROVIDER_RATE_LIMITED\x10\x08\x12%\n!ERROR_REASON_PROVIDER_UNAVAILABLE\x10\t\x12-\n)ERROR_REASON_PROVIDER_CREDENTIALS_REFUSED\x10\n\x12#\n\x1f\x45RROR_REASON_OPERATION_MISMATCH\x10\x0b\x12\x1f\n\x1b\x45RROR_REASON_RECORD_CHANGED\x10\x0c\x12\x1f\n\x1b\x45RROR_REASON_TARGET_MISSING\x10\r\x12#\n\x1f\x45RROR_REASON_PROVIDER_TIMED_OUT\x10\x0e\x12(\n$ERROR_REASON_PROVIDER_ANSWER_UNKNOWN\x10\x0f\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tenantmesh.dns.v1.error_rea
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=60
-  _globals['_ERRORREASON']._serialized_end=537
+  _globals['_ERRORREASON']._serialized_end=649
 # @@protoc_insertion_point(module_scope)

@@ -38,8 +38,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     other. Metadata: `name`, `type`, `existing_type`. Remove the other record first.
     """
     ERROR_REASON_NAME_INVALID: _ErrorReason.ValueType  # 4
-    """INVALID_ARGUMENT: the name is not a host name, is reserved, or is too long once encoded. Metadata: `name`, `rule`.
-    Choose a name that keeps the rule.
+    """INVALID_ARGUMENT: the name is not a host name, is reserved, is too long once encoded, or looks like another. Metadata:
+    `name`, `rule` (`hostname`, `length`, `reserved`, `idn`, `confusable`). Choose a name that keeps the rule.
     """
     ERROR_REASON_VALUE_INVALID: _ErrorReason.ValueType  # 5
     """INVALID_ARGUMENT: a value does not fit the record type. Metadata: `name`, `type`, `value`. Correct the value."""
@@ -67,6 +67,16 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """ABORTED: somebody else changed the record again and again while this call tried to. Metadata: `name`, `type`. Read
     it, and send again.
     """
+    ERROR_REASON_TARGET_MISSING: _ErrorReason.ValueType  # 13
+    """FAILED_PRECONDITION: the host that a CNAME or MX record would point to does not exist, and whoever takes that name
+    would take the record's visitors. Metadata: `name`, `type`, `target`. Make the target first.
+    """
+    ERROR_REASON_PROVIDER_TIMED_OUT: _ErrorReason.ValueType  # 14
+    """DEADLINE_EXCEEDED: the provider gave no answer in time. Metadata: `provider`. The change may have been made: send
+    again, which changes nothing if it was.
+    """
+    ERROR_REASON_PROVIDER_ANSWER_UNKNOWN: _ErrorReason.ValueType  # 15
+    """INTERNAL: the provider answered what nobody expected. Metadata: `provider`, `code`. Report it: the log has the rest."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call to the dns service was refused. On the wire `google.rpc.ErrorInfo.reason` is the name without the prefix
@@ -89,8 +99,8 @@ ERROR_REASON_RECORD_CONFLICT: ErrorReason.ValueType  # 3
 other. Metadata: `name`, `type`, `existing_type`. Remove the other record first.
 """
 ERROR_REASON_NAME_INVALID: ErrorReason.ValueType  # 4
-"""INVALID_ARGUMENT: the name is not a host name, is reserved, or is too long once encoded. Metadata: `name`, `rule`.
-Choose a name that keeps the rule.
+"""INVALID_ARGUMENT: the name is not a host name, is reserved, is too long once encoded, or looks like another. Metadata:
+`name`, `rule` (`hostname`, `length`, `reserved`, `idn`, `confusable`). Choose a name that keeps the rule.
 """
 ERROR_REASON_VALUE_INVALID: ErrorReason.ValueType  # 5
 """INVALID_ARGUMENT: a value does not fit the record type. Metadata: `name`, `type`, `value`. Correct the value."""
@@ -118,3 +128,13 @@ ERROR_REASON_RECORD_CHANGED: ErrorReason.ValueType  # 12
 """ABORTED: somebody else changed the record again and again while this call tried to. Metadata: `name`, `type`. Read
 it, and send again.
 """
+ERROR_REASON_TARGET_MISSING: ErrorReason.ValueType  # 13
+"""FAILED_PRECONDITION: the host that a CNAME or MX record would point to does not exist, and whoever takes that name
+would take the record's visitors. Metadata: `name`, `type`, `target`. Make the target first.
+"""
+ERROR_REASON_PROVIDER_TIMED_OUT: ErrorReason.ValueType  # 14
+"""DEADLINE_EXCEEDED: the provider gave no answer in time. Metadata: `provider`. The change may have been made: send
+again, which changes nothing if it was.
+"""
+ERROR_REASON_PROVIDER_ANSWER_UNKNOWN: ErrorReason.ValueType  # 15
+"""INTERNAL: the provider answered what nobody expected. Metadata: `provider`, `code`. Report it: the log has the rest."""

@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tenantmesh.common.v1 import ownership_pb2 as tenantmesh_dot_common_dot_v1_dot_ownership__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etenantmesh/dns/v1/record.proto\x12\x11tenantmesh.dns.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$tenantmesh/common/v1/ownership.proto\"\xb4\x03\n\x06Record\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xfd\x01\x12\x35\n\x04type\x18\x02 \x01(\x0e\x32\x1d.tenantmesh.dns.v1.RecordTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12!\n\x06values\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x14\"\x07r\x05\x10\x01\x18\x80\x10\x12\x36\n\x03ttl\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x04\x08\x80\xa3\x05\x32\x00\x12\x0f\n\x07proxied\x18\x05 \x01(\x08\x12\x32\n\townership\x18\x06 \x01(\x0b\x32\x1f.tenantmesh.common.v1.Ownership\x12\x19\n\x08provider\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x16\n\x04zone\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\xfd\x01\x12$\n\x12provider_record_id\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xa7\x01\n\nRecordType\x12\x1b\n\x17RECORD_TYPE_UNSPECIFIED\x10\x00\x12\x11\n\rRECORD_TYPE_A\x10\x01\x12\x14\n\x10RECORD_TYPE_AAAA\x10\x02\x12\x15\n\x11RECORD_TYPE_CNAME\x10\x03\x12\x13\n\x0fRECORD_TYPE_TXT\x10\x04\x12\x13\n\x0fRECORD_TYPE_CAA\x10\x05\x12\x12\n\x0eRECORD_TYPE_MX\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etenantmesh/dns/v1/record.proto\x12\x11tenantmesh.dns.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$tenantmesh/common/v1/ownership.proto\"\xd4\x03\n\x06Record\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xfd\x01\x12\x35\n\x04type\x18\x02 \x01(\x0e\x32\x1d.tenantmesh.dns.v1.RecordTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12!\n\x06values\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x14\"\x07r\x05\x10\x01\x18\x80\x10\x12\x36\n\x03ttl\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x04\x08\x80\xa3\x05\x32\x00\x12\x0f\n\x07proxied\x18\x05 \x01(\x08\x12\x32\n\townership\x18\x06 \x01(\x0b\x32\x1f.tenantmesh.common.v1.Ownership\x12\x19\n\x08provider\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x16\n\x04zone\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\xfd\x01\x12$\n\x12provider_record_id\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x0cunicode_name\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\xfd\x01*\xa7\x01\n\nRecordType\x12\x1b\n\x17RECORD_TYPE_UNSPECIFIED\x10\x00\x12\x11\n\rRECORD_TYPE_A\x10\x01\x12\x14\n\x10RECORD_TYPE_AAAA\x10\x02\x12\x15\n\x11RECORD_TYPE_CNAME\x10\x03\x12\x13\n\x0fRECORD_TYPE_TXT\x10\x04\x12\x13\n\x0fRECORD_TYPE_CAA\x10\x05\x12\x12\n\x0eRECORD_TYPE_MX\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,8 +49,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORD'].fields_by_name['zone']._serialized_options = b'\272H\005r\003\030\375\001'
   _globals['_RECORD'].fields_by_name['provider_record_id']._loaded_options = None
   _globals['_RECORD'].fields_by_name['provider_record_id']._serialized_options = b'\272H\005r\003\030\200\002'
-  _globals['_RECORDTYPE']._serialized_start=625
-  _globals['_RECORDTYPE']._serialized_end=792
+  _globals['_RECORD'].fields_by_name['unicode_name']._loaded_options = None
+  _globals['_RECORD'].fields_by_name['unicode_name']._serialized_options = b'\272H\005r\003\030\375\001'
+  _globals['_RECORDTYPE']._serialized_start=657
+  _globals['_RECORDTYPE']._serialized_end=824
   _globals['_RECORD']._serialized_start=186
-  _globals['_RECORD']._serialized_end=622
+  _globals['_RECORD']._serialized_end=654
 # @@protoc_insertion_point(module_scope)

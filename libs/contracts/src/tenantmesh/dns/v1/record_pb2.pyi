@@ -78,6 +78,7 @@ class Record(message.Message):
     PROVIDER_RECORD_ID_FIELD_NUMBER: builtins.int
     CREATE_TIME_FIELD_NUMBER: builtins.int
     UPDATE_TIME_FIELD_NUMBER: builtins.int
+    UNICODE_NAME_FIELD_NUMBER: builtins.int
     name: builtins.str
     """The fully qualified name in lower case without the last dot; internationalised names in their ASCII form."""
     type: RecordType.ValueType
@@ -90,9 +91,13 @@ class Record(message.Message):
     """The zone that holds it."""
     provider_record_id: builtins.str
     """The provider's own identifier, where it has one."""
+    unicode_name: builtins.str
+    """The name as a person reads it, where that differs: with the letters of its language instead of `xn--`."""
     @builtins.property
     def values(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """What the name points to, at most 20 values, each in the presentation form of its type."""
+        """What the name points to, at most 20 values, each in the presentation form of its type. None where somebody else took
+        the record away and only the mesh's stamp is left.
+        """
 
     @builtins.property
     def ttl(self) -> duration_pb2.Duration:
@@ -124,9 +129,10 @@ class Record(message.Message):
         provider_record_id: builtins.str = ...,
         create_time: timestamp_pb2.Timestamp | None = ...,
         update_time: timestamp_pb2.Timestamp | None = ...,
+        unicode_name: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "ownership", b"ownership", "ttl", b"ttl", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "name", b"name", "ownership", b"ownership", "provider", b"provider", "provider_record_id", b"provider_record_id", "proxied", b"proxied", "ttl", b"ttl", "type", b"type", "update_time", b"update_time", "values", b"values", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "name", b"name", "ownership", b"ownership", "provider", b"provider", "provider_record_id", b"provider_record_id", "proxied", b"proxied", "ttl", b"ttl", "type", b"type", "unicode_name", b"unicode_name", "update_time", b"update_time", "values", b"values", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

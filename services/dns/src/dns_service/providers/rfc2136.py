@@ -1,0 +1,339 @@
+"""Any name server that takes dynamic updates (RFC 2136) signed with a key (RFC 8945): BIND, Knot, PowerDNS and others.
+
+Each update carries what must still be so (its prerequisites), and the server applies all of it or nothing. So two
+writers cannot cross, a record and its stamp are never apart, and sending an update twice is harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import binascii
+import logging
+import socket
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from time import time
+from types import TracebackType
+from typing import Self
+
+import dns.asyncbackend
+import dns.asyncquery
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdataset
+import dns.rdatatype
+import dns.tsig
+import dns.update
+import dns.xfr
+import dns.zone
+
+from dns_service.model import Capability, Node, Record, RecordData, RecordKey, RecordType
+from dns_service.providers import presentation, refusals, stamps
+from faults import Fault, Timeout, Unavailable
+from settingskit import Problem, Secret, SettingsInvalid, setting
+
+_log = logging.getLogger(__name__)
+_ALGORITHMS = ("hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512")
+# DNSSEC's own records stand beside everything, and HINFO is what some servers answer instead of ANY (RFC 8482).
+_INVISIBLE = frozenset({"RRSIG", "NSEC", "NSEC3", "HINFO"})
+_SENDS = 2
+_TRANSFER_PATIENCE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Rfc2136Settings:
+    """Settings of the rfc2136 provider."""
+
+    nameserver: str = setting(
+        "RFC2136_NAMESERVER", help="Address and port of the primary server, such as 192.0.2.53:53."
+    )
+    zones: tuple[str, ...] = setting("RFC2136_ZONE", help="Zones that may be updated there, comma separated.")
+    key: str = setting("RFC2136_TSIG_KEY", help="Name of the key that updates and transfers are signed with.")
+    secret: Secret = setting("RFC2136_TSIG_SECRET", help="Secret of that key, in base64.")
+    algorithm: str = setting("RFC2136_TSIG_ALGORITHM", default="hmac-sha256", help="Algorithm of that key.")
+    patience: timedelta = setting(
+        "RFC2136_TIMEOUT", default=timedelta(seconds=5), help="How long one exchange with the server may take."
+    )
+    connections: int = setting(
+        "RFC2136_CONNECTIONS", default=32, minimum=1, help="How many connections to the server there may be at once."
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what the server could only refuse later."""
+        problems = []
+        if self.algorithm not in _ALGORITHMS:
+            problems.append(Problem("RFC2136_TSIG_ALGORITHM", f"must be one of {', '.join(_ALGORITHMS)}"))
+        if not self.nameserver.rpartition(":")[2].isdecimal():
+            problems.append(Problem("RFC2136_NAMESERVER", "must be an address and a port"))
+        try:
+            binascii.a2b_base64(self.secret.reveal(), strict_mode=True)
+        except binascii.Error:
+            problems.append(Problem("RFC2136_TSIG_SECRET", "must be base64"))
+        if problems:
+            raise SettingsInvalid(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The record sets at a name and at its stamp, by type, as they were read."""
+
+    sets: Mapping[RecordType, dns.rdataset.Rdataset] = field(default_factory=dict)
+    stamp: dns.rdataset.Rdataset | None = None
+
+
+class Rfc2136Provider:
+    """Records on a name server that takes dynamic updates."""
+
+    name = "rfc2136"
+    capabilities: frozenset[Capability] = frozenset()
+    types = frozenset(RecordType)
+    resolvable = True
+    Settings = Rfc2136Settings
+
+    def __init__(self, settings: Rfc2136Settings) -> None:
+        self._settings = settings
+        self._zones = tuple(zone.lower().removesuffix(".") for zone in settings.zones)
+        host, _, port = settings.nameserver.rpartition(":")
+        self._where = host.strip("[]"), int(port)
+        self._patience = settings.patience.total_seconds()
+        self._key = dns.tsig.Key(settings.key, binascii.a2b_base64(settings.secret.reveal()), settings.algorithm)
+        self._free = asyncio.Semaphore(settings.connections)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing stays open between calls."""
+
+    async def check(self) -> None:
+        """The server answers with authority for each zone."""
+        for zone in self._zones:
+            (answer,) = await self._ask([dns.message.make_query(f"{zone}.", "SOA")])
+            self._check_answer(answer, zone)
+
+    async def zone_of(self, name: str) -> str:
+        """The longest of the configured zones that holds the name."""
+        return refusals.zone_among(self._zones, name, self.name)
+
+    async def at(self, name: str, only: RecordType | None = None) -> Node:
+        """Every record set at this name, asked of the primary server."""
+        zone = await self.zone_of(name)
+        types = [only] if only else list(RecordType)
+        asked = [(name, kind.value) for kind in types] + [(stamps.name_of_stamp(name), "TXT")]
+        if only is None:
+            asked.append((name, "ANY"))
+        answers = await self._ask([dns.message.make_query(f"{who}.", kind) for who, kind in asked])
+        for answer in answers:
+            self._check_answer(answer, name)
+        sets = {kind: found for kind, answer in zip(types, answers, strict=False) if (found := _set_in(answer))}
+        reading = _Reading(sets, _set_in(answers[len(types)]))
+        others = _others_in(answers[-1]) if only is None else ()
+        if (sets or others) and reading.stamp is None and await self._is_synthesized(zone, name):
+            return Node(name, reading=_Reading())
+        data = {kind: _data(kind, one) for kind, one in sets.items()}
+        return Node(name, stamps.assemble(self.name, zone, name, data, _texts(reading.stamp)), others, reading)
+
+    async def put(self, record: Record, *, seen: Node) -> Record:
+        """Write the record and its stamp in one update."""
+        kind, name = record.key.type, f"{record.key.name}."
+        update = self._update(record.zone)
+        self._expect(update, record.key, seen)
+        values = [presentation.to_text(kind, value) for value in record.data.values]
+        update.replace(name, _seconds(record.data.ttl), kind.value, *values)
+        self._write_stamp(update, record.key, stamps.with_stamp(_texts(_reading(seen).stamp), record))
+        await self._send(update, record.key, seen)
+        return record
+
+    async def remove(self, record: Record, *, seen: Node) -> None:
+        """Remove the record and its stamp in one update."""
+        update = self._update(record.zone)
+        self._expect(update, record.key, seen)
+        update.delete(f"{record.key.name}.", record.key.type.value)
+        self._write_stamp(update, record.key, stamps.without_stamp(_texts(_reading(seen).stamp), record.key.type))
+        await self._send(update, record.key, seen)
+
+    async def stamped(self) -> AsyncIterator[Record]:
+        """Everything that bears a stamp, by transfer of each zone."""
+        for zone in self._zones:
+            for record in await self._transfer(zone):
+                yield record
+
+    async def _transfer(self, zone: str) -> list[Record]:
+        query = dns.message.make_query(f"{zone}.", "AXFR")
+        query.use_tsig(self._key)
+        held = dns.zone.Zone(f"{zone}.", relativize=False)
+        host, port = self._where
+        try:
+            async with self._free:
+                await dns.asyncquery.inbound_xfr(
+                    host, held, query, port=port, timeout=self._patience, lifetime=self._patience * _TRANSFER_PATIENCE
+                )
+        except (dns.exception.DNSException, OSError, EOFError) as error:
+            raise self._fault(error) from error
+        return list(self._stamped_in(held, zone))
+
+    def _stamped_in(self, held: dns.zone.Zone, zone: str) -> Iterator[Record]:
+        for node_name, node in held.nodes.items():
+            label = presentation.host_from(node_name)
+            stamp = node.get_rdataset(held.rdclass, dns.rdatatype.TXT)
+            name = stamps.stamped_name(label)
+            if stamp is None or name is None:
+                continue
+            neighbours = held.get_node(dns.name.from_text(f"{name}."))
+            found = {
+                kind: one
+                for kind in RecordType
+                if neighbours and (one := neighbours.get_rdataset(held.rdclass, dns.rdatatype.from_text(kind.value)))
+            }
+            sets = {kind: _data(kind, one) for kind, one in found.items()}
+            records = stamps.assemble(self.name, zone, name, sets, _texts(stamp))
+            yield from (record for record in records if record.owner is not None)
+
+    async def _is_synthesized(self, zone: str, name: str) -> bool:
+        """Whether a wildcard answers for the name while nothing stands there: an update that changes nothing tells."""
+        update = self._update(zone)
+        update.present(f"{name}.")
+        return await self._exchange(update) == dns.rcode.NXDOMAIN
+
+    def _update(self, zone: str) -> dns.update.UpdateMessage:
+        return dns.update.UpdateMessage(f"{zone}.", keyring=self._key)
+
+    def _expect(self, update: dns.update.UpdateMessage, key: RecordKey, seen: Node) -> None:
+        """Nothing that the change was decided upon may be different by then."""
+        reading = _reading(seen)
+        name, stamp = f"{key.name}.", f"{stamps.name_of_stamp(key.name)}."
+        if key.type is RecordType.CNAME and not reading.sets:
+            update.absent(name)
+        else:
+            _expect_set(update, name, key.type, reading.sets.get(key.type))
+        if key.type is not RecordType.CNAME:
+            # The server would leave the new record out without a word.
+            update.absent(name, RecordType.CNAME.value)
+        _expect_set(update, stamp, RecordType.TXT, reading.stamp)
+
+    def _write_stamp(self, update: dns.update.UpdateMessage, key: RecordKey, texts: Iterable[str]) -> None:
+        stamp = f"{stamps.name_of_stamp(key.name)}."
+        update.delete(stamp, "TXT")
+        for text in texts:
+            update.add(stamp, _seconds(stamps.TTL), "TXT", presentation.text_to(text))
+
+    async def _send(self, update: dns.update.UpdateMessage, key: RecordKey, seen: Node) -> None:
+        rcode = await self._exchange(update)
+        match rcode:
+            case dns.rcode.NOERROR:
+                return
+            case dns.rcode.YXDOMAIN if seen.reading is not None and not seen.records:
+                raise refusals.conflict(key, "other")
+            case dns.rcode.YXDOMAIN | dns.rcode.YXRRSET | dns.rcode.NXRRSET | dns.rcode.NXDOMAIN:
+                raise refusals.changed(key)
+            case dns.rcode.NOTZONE | dns.rcode.NOTAUTH:
+                raise refusals.zone_not_served(key.name, self.name)
+            case dns.rcode.REFUSED:
+                raise refusals.credentials_refused(self.name)
+            case dns.rcode.SERVFAIL:
+                raise refusals.unavailable(self.name)
+            case _:
+                raise refusals.not_understood(self.name, dns.rcode.to_text(rcode))
+
+    async def _exchange(self, update: dns.update.UpdateMessage) -> dns.rcode.Rcode:
+        """Send an update, once more if its reply was lost: the prerequisites keep it from counting twice."""
+        host, port = self._where
+        for send in range(_SENDS):
+            try:
+                async with self._free:
+                    return (await dns.asyncquery.tcp(update, host, timeout=self._patience, port=port)).rcode()
+            except (dns.exception.DNSException, OSError, EOFError) as error:
+                fault = self._fault(error)
+                if send == _SENDS - 1 or not isinstance(fault, Unavailable | Timeout):
+                    raise fault from error
+        raise AssertionError  # the last send returns or raises
+
+    async def _ask(self, queries: Sequence[dns.message.Message]) -> list[dns.message.Message]:
+        """Ask all of them over one connection without waiting in between; the answers may come in any order."""
+        for number, query in enumerate(queries):
+            query.id = number  # told apart for certain: among random ones two may be equal
+        expiration = time() + self._patience
+        backend = dns.asyncbackend.get_default_backend()
+        try:
+            async with (
+                self._free,
+                await backend.make_socket(  # type: ignore[no-untyped-call]  # the library gives no types here
+                    socket.AF_UNSPEC, socket.SOCK_STREAM, destination=self._where, timeout=self._patience
+                ) as stream,
+            ):
+                for query in queries:
+                    await dns.asyncquery.send_tcp(stream, query, expiration)
+                received = [(await dns.asyncquery.receive_tcp(stream, expiration))[0] for _ in queries]
+        except (dns.exception.DNSException, OSError, EOFError) as error:
+            raise self._fault(error) from error
+        answers = sorted(received, key=lambda answer: answer.id)
+        if not all(query.is_response(answer) for query, answer in zip(queries, answers, strict=True)):
+            raise refusals.unavailable(self.name)
+        return answers
+
+    def _check_answer(self, answer: dns.message.Message, name: str) -> None:
+        if answer.rcode() == dns.rcode.SERVFAIL:
+            raise refusals.unavailable(self.name)
+        known = answer.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}
+        if not (known and answer.flags & dns.flags.AA):
+            raise refusals.zone_not_served(name, self.name)
+
+    def _fault(self, error: Exception) -> Fault:
+        """What an exchange that went wrong means."""
+        _log.warning("the name server failed", extra={"server": self._settings.nameserver, "error": repr(error)})
+        match error:
+            case dns.exception.Timeout():
+                return refusals.timed_out(self.name)
+            case dns.tsig.PeerError() | dns.xfr.TransferError():
+                return refusals.credentials_refused(self.name)
+            case dns.exception.FormError() if type(error) is dns.exception.FormError:
+                # PowerDNS answers a key it does not accept without a signature.
+                return refusals.credentials_refused(self.name)
+            case _:
+                return refusals.unavailable(self.name)
+
+
+def _reading(seen: Node) -> _Reading:
+    return seen.reading if isinstance(seen.reading, _Reading) else _Reading()
+
+
+def _expect_set(
+    update: dns.update.UpdateMessage, name: str, kind: RecordType, was: dns.rdataset.Rdataset | None
+) -> None:
+    if was is None:
+        update.absent(name, kind.value)
+    else:
+        update.present(name, *was)
+
+
+def _set_in(answer: dns.message.Message) -> dns.rdataset.Rdataset | None:
+    """The record set that was asked for; not what an alias led to."""
+    (question,) = answer.question
+    found = answer.get_rrset(answer.answer, question.name, question.rdclass, question.rdtype)
+    return found.to_rdataset() if found else None
+
+
+def _others_in(answer: dns.message.Message) -> tuple[str, ...]:
+    """The types among everything at a name that tenants cannot have."""
+    (question,) = answer.question
+    types = {dns.rdatatype.to_text(one.rdtype) for one in answer.answer if one.name == question.name}
+    return tuple(sorted(types - _INVISIBLE - {kind.value for kind in RecordType}))
+
+
+def _data(kind: RecordType, found: dns.rdataset.Rdataset) -> RecordData:
+    values = sorted(presentation.from_rdata(kind, rdata) for rdata in found)
+    return RecordData(tuple(values), timedelta(seconds=found.ttl))
+
+
+def _texts(stamp: dns.rdataset.Rdataset | None) -> tuple[str, ...]:
+    return tuple(presentation.from_rdata(RecordType.TXT, rdata) for rdata in stamp or ())
+
+
+def _seconds(span: timedelta) -> int:
+    return int(span.total_seconds())

@@ -1,0 +1,1 @@
+"""Whether a record has reached the servers that answer for it."""
