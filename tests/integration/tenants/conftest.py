@@ -22,6 +22,7 @@ from chassis.client import open_channel
 from chassis.errors import faults_raised
 from faults import Fault, Kind
 from postgreskit import Database
+from tenantmesh.tenants.v1 import event_service_pb2_grpc as event_rpc
 from tenantmesh.tenants.v1 import lead_service_pb2 as lead_pb
 from tenantmesh.tenants.v1 import lead_service_pb2_grpc as lead_rpc
 from tenantmesh.tenants.v1 import tenant_pb2
@@ -31,6 +32,7 @@ from tenants_service import app
 from tenants_service.migrations import Schema
 from tenants_service.settings import TenantsSettings
 from tenants_service.store import Records
+from tenants_service.watching.service import Tail
 
 ROLE = "tenants_app"
 PASSWORD = "hunter2"
@@ -98,8 +100,20 @@ async def database(settings) -> AsyncIterator[Database]:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def records(settings, database) -> Records:
-    return app.records(settings, database)
+async def opened(settings, database) -> AsyncIterator[tuple[Records, Tail]]:
+    records, tail = app.opened(settings, database)
+    async with tail:
+        yield records, tail
+
+
+@pytest.fixture(scope="module")
+def records(opened) -> Records:
+    return opened[0]
+
+
+@pytest.fixture(scope="module")
+def tail(opened) -> Tail:
+    return opened[1]
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +122,9 @@ def clock() -> Clock:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def channel(settings, records, clock) -> AsyncIterator[grpc.aio.Channel]:
+async def channel(settings, records, tail, clock) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to the running service."""
-    servicers = app.servicers(settings, records, clock)
+    servicers = app.servicers(settings, records, tail, clock)
     async with (
         running("tenants", servicers=servicers, settings=settings.server) as server,
         open_channel(server.address) as channel,
@@ -126,6 +140,11 @@ def leads(channel) -> lead_rpc.LeadServiceStub:
 @pytest.fixture(scope="module")
 def tenants(channel) -> tenant_rpc.TenantServiceStub:
     return tenant_rpc.TenantServiceStub(channel)
+
+
+@pytest.fixture(scope="module")
+def events(channel) -> event_rpc.EventServiceStub:
+    return event_rpc.EventServiceStub(channel)
 
 
 @pytest.fixture
@@ -245,12 +264,12 @@ def issuer() -> Issuer:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def guarded(settings, records, clock, issuer, tmp_path_factory) -> AsyncIterator[SimpleNamespace]:
+async def guarded(settings, records, tail, clock, issuer, tmp_path_factory) -> AsyncIterator[SimpleNamespace]:
     """A second replica on the same database that lets in nobody without a token of the issuer."""
     jwks = tmp_path_factory.mktemp("issuer") / "jwks.json"
     jwks.write_bytes(issuer.jwks())
     auth = AuthSettings(jwks=str(jwks), issuer=issuer.issuer, audience=issuer.audience)
-    servicers = app.servicers(settings, records, clock)
+    servicers = app.servicers(settings, records, tail, clock)
     async with (
         running("tenants", servicers=servicers, settings=replace(settings.server, auth=auth)) as server,
         open_channel(server.address) as channel,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 
 from chassis import Servicer, serve
 from pagekit import PageTokens
-from postgreskit import Database
+from postgreskit import Database, Listener
 from settingskit import load
+from tenantmesh.tenants.v1 import event_service_pb2_grpc as event_rpc
 from tenantmesh.tenants.v1 import lead_service_pb2_grpc as lead_rpc
 from tenantmesh.tenants.v1 import tenant_service_pb2_grpc as tenant_rpc
+from tenants_service.events.handlers import EventHandlers
 from tenants_service.leads.handlers import LeadHandlers
 from tenants_service.leads.handlers import Rules as LeadRules
 from tenants_service.leads.tokens import LeadTokens
@@ -30,6 +32,8 @@ from tenants_service.store import Records
 from tenants_service.tenants.handlers import Rules as TenantRules
 from tenants_service.tenants.handlers import TenantHandlers
 from tenants_service.tenants.model import Tier
+from tenants_service.watching.service import Tail
+from tenants_service.watching.store import EventRecord
 
 SERVICE = "tenants"
 
@@ -38,16 +42,17 @@ async def main() -> None:
     """Serve until told to stop. Tables are brought up to date first where ADMIN_DATABASE_URL is given."""
     settings = configured()
     database = Database(settings.database, application=SERVICE)
+    records, tail = opened(settings, database)
     await serve(
         SERVICE,
-        servicers=servicers(settings, records(settings, database)),
-        resources=[Schema(settings), database],
+        servicers=servicers(settings, records, tail),
+        resources=[Schema(settings), database, tail],
         settings=settings.server,
     )
 
 
 def servicers(
-    settings: TenantsSettings, records: Records, clock: Callable[[], datetime] | None = None
+    settings: TenantsSettings, records: Records, tail: Tail, clock: Callable[[], datetime] | None = None
 ) -> Sequence[Servicer]:
     """Everything the process serves, one entry a service of the contract."""
     clock = clock or _now
@@ -69,6 +74,7 @@ def servicers(
     return [
         Servicer(lead_rpc.add_LeadServiceServicer_to_server, leads),
         Servicer(tenant_rpc.add_TenantServiceServicer_to_server, tenants),
+        Servicer(event_rpc.add_EventServiceServicer_to_server, EventHandlers(records, tail, tokens)),
     ]
 
 
@@ -93,9 +99,11 @@ def configured(environment: Mapping[str, str] = os.environ) -> TenantsSettings:
     return load(TenantsSettings, environment, service=SERVICE)
 
 
-def records(settings: TenantsSettings, database: Database) -> Records:
-    """The database, sealed with the secrets of the settings."""
-    return Records(database, _seal(settings), operator_role=settings.operator_role)
+def opened(settings: TenantsSettings, database: Database) -> tuple[Records, Tail]:
+    """The database, sealed with the secrets of the settings, and the tail of its events, which hears of each write."""
+    hints = Listener(settings.database, "tenants_events", every=timedelta(seconds=1))
+    records = Records(database, _seal(settings), operator_role=settings.operator_role, wake=hints.wake)
+    return records, Tail(EventRecord(records), hints)
 
 
 def _now() -> datetime:

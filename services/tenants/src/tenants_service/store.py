@@ -31,9 +31,20 @@ _LEAVE = "SELECT set_config('app.tenant_id', $1, true)"
 class Records:
     """The database of the service, as its handlers use it."""
 
-    def __init__(self, database: Database, seal: Seal, *, operator_role: str) -> None:
+    def __init__(
+        self, database: Database, seal: Seal, *, operator_role: str, wake: Callable[[], None] = lambda: None
+    ) -> None:
+        """Describe it.
+
+        Args:
+            database: where it is.
+            seal: hides what is kept to answer repeated requests.
+            operator_role: the role that reads everybody's rows.
+            wake: called after each write: there may be events for those who watch.
+        """
         self._database = database
         self._seal = seal
+        self._wake = wake
         self._become_operator = 'SET LOCAL ROLE "{}"'.format(operator_role.replace('"', '""'))
 
     def of(self, tenant_id: str | UUID) -> AbstractAsyncContextManager[Transaction]:
@@ -87,7 +98,9 @@ class Records:
                     return await work(tx)
                 return await self._once(tx, key, answer, work)
 
-        return await retrying(attempt)
+        done = await retrying(attempt)
+        self._wake()
+        return done
 
     def _scope(self, tenant_id: str) -> AbstractAsyncContextManager[Transaction]:
         return self.of(tenant_id) if tenant_id else self.of_mesh()

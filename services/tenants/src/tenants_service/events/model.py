@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from faults import Invalid, Violation
+
+DATA_LIMIT: Final = 64 * 1024
+OWN_FIELD: Final = "transition"
+"""Projections are made of it, so nobody else may say it."""
 
 # Names the space our own event identifiers are derived in; it must never change.
 _SPACE = uuid.UUID("6f8f3a52-6c2b-5b0c-9d0e-0f6a3f0f5d11")
@@ -28,7 +37,7 @@ class Event:
 
 def derived_id(*cause: object) -> uuid.UUID:
     """The identifier of an event: the same cause gives the same one, so what is reported twice is on record once."""
-    return uuid.uuid5(_SPACE, "/".join(map(str, cause)))
+    return uuid.uuid5(_SPACE, json.dumps([str(part) for part in cause]))  # as JSON, so that no two causes look alike
 
 
 def change_of(
@@ -52,3 +61,92 @@ def change_of(
         aggregate_id=str(aggregate_id),
         data=data,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event on record."""
+
+    event: Event
+    position: int
+    create_time: datetime
+    size: int = 0
+    """Characters of its data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """An event on record, after somebody wanted it to be there."""
+
+    recorded: Recorded
+    same: bool
+    """Whether it says what they wanted it to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which events; what is empty does not narrow."""
+
+    tenant_id: uuid.UUID | None = None
+    aggregate_type: str = ""
+    aggregate_id: str = ""
+    event_types: frozenset[str] = frozenset()
+    workflow_id: str = ""
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+
+    def admits(self, recorded: Recorded) -> bool:
+        """Whether an event is among them."""
+        event = recorded.event
+        return (
+            (self.tenant_id is None or event.tenant_id == self.tenant_id)
+            and self.aggregate_type in {"", event.aggregate_type}
+            and self.aggregate_id in {"", event.aggregate_id}
+            and (not self.event_types or event.event_type in self.event_types)
+            and self.workflow_id in {"", event.metadata.get("workflow_id", "")}
+            and (self.start_time is None or recorded.create_time >= self.start_time)
+            and (self.end_time is None or recorded.create_time < self.end_time)
+        )
+
+    def scope(self) -> tuple[str, ...]:
+        """What a token is bound to: the same for the same filter."""
+        times = (time.isoformat() if time else "" for time in (self.start_time, self.end_time))
+        tenant = str(self.tenant_id or "")
+        return tenant, self.aggregate_type, self.aggregate_id, *sorted(self.event_types), "", self.workflow_id, *times
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event somebody reports, before it is known which one it is."""
+
+    event_type: str
+    aggregate_type: str
+    aggregate_id: str
+    data: Mapping[str, object]
+    event_id: uuid.UUID | None = None
+
+    def event(self, tenant_id: uuid.UUID, metadata: Mapping[str, str]) -> Event:
+        """The event, of a tenant; named by the activity it comes from and by what happened, if not by its reporter."""
+        event_id = self.event_id or derived_id(
+            metadata["run_id"], metadata["activity_id"], self.event_type, self.aggregate_type, self.aggregate_id
+        )
+        return Event(event_id, tenant_id, self.event_type, self.aggregate_type, self.aggregate_id, self.data, metadata)
+
+
+def check_data(data: Mapping[str, object], field: str) -> None:
+    """Refuse data that is too large to keep, or that says what only this service's own events say."""
+    if OWN_FIELD in data:
+        rule = f"{OWN_FIELD!r} is a field of the service's own events"
+        raise Invalid(
+            "An event claims to be one of the service's own.",
+            reason="REQUEST_INVALID",
+            violations=[Violation(f"{field}.{OWN_FIELD}", rule)],
+            domain="tenantmesh",
+        )
+    if len(json.dumps(data, ensure_ascii=False).encode()) > DATA_LIMIT:
+        raise Invalid(
+            "The data of an event is too large.",
+            reason="EVENT_TOO_LARGE",
+            facts={"field": field, "limit_bytes": DATA_LIMIT},
+            violations=[Violation(field, f"must have at most {DATA_LIMIT} bytes as JSON")],
+        )

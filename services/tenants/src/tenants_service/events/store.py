@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import accumulate
+from uuid import UUID
 
+import asyncpg
 from opentelemetry import trace
 
 from chassis import context
-from postgreskit import Transaction
-from tenants_service.events.model import Event
+from postgreskit import OpenPage, Transaction
+from tenants_service.events.model import Appended, Event, Filter, Recorded
 
 _APPEND = """
 INSERT INTO domain_events (tenant_id, event_id, event_type, aggregate_type, aggregate_id, event_data, metadata)
@@ -22,8 +26,16 @@ async def append(tx: Transaction, events: Iterable[Event]) -> None:
 
     The transaction must see the rows of the events' tenant.
     """
+    rows = _rows(events)
+    if len(rows) == 1:
+        await tx.execute(_APPEND, *rows[0])  # one round trip less
+    else:
+        await tx.executemany(_APPEND, rows)
+
+
+def _rows(events: Iterable[Event]) -> list[tuple[object, ...]]:
     origin = _origin()
-    rows = [
+    return [
         (
             event.tenant_id,
             event.event_id,
@@ -35,10 +47,6 @@ async def append(tx: Transaction, events: Iterable[Event]) -> None:
         )
         for event in events
     ]
-    if len(rows) == 1:
-        await tx.execute(_APPEND, *rows[0])  # one round trip less
-    else:
-        await tx.executemany(_APPEND, rows)
 
 
 def _origin() -> dict[str, str]:
@@ -52,3 +60,90 @@ def _origin() -> dict[str, str]:
         "trace_id": f"{span.trace_id:032x}" if span.is_valid else "",
     }
     return {name: fact for name, fact in facts.items() if fact}
+
+
+_COLUMNS = "tenant_id, event_id, position, event_type, aggregate_type, aggregate_id, event_data, metadata, create_time"
+_APPENDED = f"""
+SELECT {_COLUMNS}, event_data = data AS same_data
+FROM unnest($1::uuid[], $2::jsonb[]) WITH ORDINALITY AS given (event_id, data, place)
+JOIN domain_events USING (event_id)
+WHERE tenant_id = $3
+ORDER BY place"""  # noqa: S608 - constants
+
+_PAGE_DATA = 512 * 1024
+"""Characters of data in one page. As a message they are up to four times as many bytes, and clients take 4 MiB."""
+
+
+class TenantLog:
+    """One tenant's events, to add to, in one transaction that sees that tenant's rows."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    async def knows(self, tenant_id: UUID) -> bool:
+        """Whether there is such a tenant."""
+        return bool(await self._tx.fetchval("SELECT true FROM tenants WHERE tenant_id = $1", tenant_id))
+
+    async def put(self, tenant_id: UUID, events: Sequence[Event]) -> tuple[Sequence[Appended], int]:
+        """Put events on record in their order; answer each as it stands there, and how many are new."""
+        added = await self._tx.fetchmany(f"{_APPEND} RETURNING event_id", _rows(events))
+        names, data = [event.event_id for event in events], [json.dumps(event.data) for event in events]
+        rows = await self._tx.fetch(_APPENDED, names, data, tenant_id)
+        return [_appended(row, event) for row, event in zip(rows, events, strict=True)], len(added)
+
+
+async def read_page(tx: Transaction, page: OpenPage, wanted: Filter) -> tuple[list[Recorded], str]:
+    """Some events, and the token of those that follow."""
+    query, arguments = select(wanted)
+    sql, values = page.select(query, *arguments)
+    rows = await tx.fetch(sql, *values)
+    found = replace(page, size=_fitting(rows[: page.size])).close(rows)
+    return [recorded_in(row) for row in found.rows], found.next_token
+
+
+def _fitting(rows: Sequence[asyncpg.Record]) -> int:
+    """How many of the rows fit into one message; the first always does."""
+    sizes = accumulate(len(row["event_data"]) for row in rows)
+    return max(1, sum(size <= _PAGE_DATA for size in sizes))
+
+
+def select(wanted: Filter) -> tuple[str, list[object]]:
+    """The SQL that reads the events of a filter, without an order, and its arguments."""
+    conditions, arguments = ["true"], list[object]()
+    for condition, value in (
+        ("tenant_id = {}", wanted.tenant_id),
+        ("aggregate_type = {}", wanted.aggregate_type),
+        ("aggregate_id = {}", wanted.aggregate_id),
+        ("event_type = ANY ({})", list(wanted.event_types)),
+        ("metadata ->> 'workflow_id' = {}", wanted.workflow_id),
+        ("create_time >= {}", wanted.start_time),
+        ("create_time < {}", wanted.end_time),
+    ):
+        if value:
+            arguments.append(value)
+            conditions.append(condition.format(f"${len(arguments)}"))
+    return f"SELECT {_COLUMNS} FROM domain_events WHERE {' AND '.join(conditions)}", arguments  # noqa: S608 - constants
+
+
+def _appended(row: asyncpg.Record, wanted: Event) -> Appended:
+    recorded = recorded_in(row)
+    return Appended(recorded, same=row["same_data"] and _name(recorded.event) == _name(wanted))
+
+
+def _name(event: Event) -> tuple[str, str, str]:
+    return event.event_type, event.aggregate_type, event.aggregate_id
+
+
+def recorded_in(row: asyncpg.Record) -> Recorded:
+    """The event a row holds."""
+    data: str = row["event_data"]
+    event = Event(
+        event_id=row["event_id"],
+        tenant_id=row["tenant_id"],
+        event_type=row["event_type"],
+        aggregate_type=row["aggregate_type"],
+        aggregate_id=row["aggregate_id"],
+        data=json.loads(data),
+        metadata=json.loads(row["metadata"]),
+    )
+    return Recorded(event, row["position"], row["create_time"], size=len(data))

@@ -62,13 +62,12 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON idempotent_requests TO :"application_rol
 
 -- What happened, once and for ever: nobody is granted to change or remove a row.
 --
--- Transactions commit in another order than they take positions in. A reader that must not skip one stops before the
--- oldest transaction that is still at work: xid < pg_snapshot_xmin(pg_current_snapshot()).
+-- Transactions commit in another order than they take positions in. A reader that must not skip one goes only as far as
+-- no transaction that is still writing events may have taken a position: see tenants_service.watching.
 CREATE TABLE domain_events (
     tenant_id      uuid        NOT NULL,
     event_id       uuid        NOT NULL,
     position       bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
-    xid            xid8        NOT NULL DEFAULT pg_current_xact_id(),
     event_type     text        NOT NULL CHECK (event_type <> '' AND char_length(event_type) <= 128),
     aggregate_type text        NOT NULL CHECK (aggregate_type <> '' AND char_length(aggregate_type) <= 63),
     aggregate_id   text        NOT NULL CHECK (aggregate_id <> '' AND char_length(aggregate_id) <= 128),
@@ -79,6 +78,10 @@ CREATE TABLE domain_events (
 );
 CREATE INDEX domain_events_position ON domain_events (position);
 CREATE INDEX domain_events_of_tenant ON domain_events (tenant_id, position);
-CREATE INDEX domain_events_of_aggregate ON domain_events (tenant_id, aggregate_type, aggregate_id, position);
+CREATE INDEX domain_events_of_aggregate ON domain_events (aggregate_id, aggregate_type, position);
+CREATE INDEX domain_events_of_type ON domain_events (event_type, position);
+CREATE INDEX domain_events_of_workflow ON domain_events ((metadata ->> 'workflow_id'), position)
+    WHERE metadata ->> 'workflow_id' IS NOT NULL;
+CREATE INDEX domain_events_create_time ON domain_events (create_time);
 CALL isolate('domain_events');
 GRANT SELECT, INSERT ON domain_events TO :"application_role";

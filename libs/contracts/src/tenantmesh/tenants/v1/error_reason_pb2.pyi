@@ -191,8 +191,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     event an identifier of its own.
     """
     ERROR_REASON_EVENT_TOO_LARGE: _ErrorReason.ValueType  # 52
-    """INVALID_ARGUMENT: an event's data is larger than 64 KiB as JSON. Metadata: `field`, `limit_bytes`. Say less, and where
-    the rest is.
+    """INVALID_ARGUMENT: an event's data is larger than 64 KiB as JSON, or the events are together larger than 512 KiB.
+    Metadata: `field`, `limit_bytes`. Say less, and where the rest is.
     """
     ERROR_REASON_RESUME_TOKEN_INVALID: _ErrorReason.ValueType  # 53
     """INVALID_ARGUMENT: the resume token is not one this service signed, or belongs to another tenant, aggregate or types.
@@ -389,8 +389,8 @@ ERROR_REASON_EVENT_DIFFERS: ErrorReason.ValueType  # 51
 event an identifier of its own.
 """
 ERROR_REASON_EVENT_TOO_LARGE: ErrorReason.ValueType  # 52
-"""INVALID_ARGUMENT: an event's data is larger than 64 KiB as JSON. Metadata: `field`, `limit_bytes`. Say less, and where
-the rest is.
+"""INVALID_ARGUMENT: an event's data is larger than 64 KiB as JSON, or the events are together larger than 512 KiB.
+Metadata: `field`, `limit_bytes`. Say less, and where the rest is.
 """
 ERROR_REASON_RESUME_TOKEN_INVALID: ErrorReason.ValueType  # 53
 """INVALID_ARGUMENT: the resume token is not one this service signed, or belongs to another tenant, aggregate or types.

@@ -27,7 +27,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tenantmesh/tenants/v1/event.proto\x12\x15tenantmesh.tenants.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x02\n\x05\x45vent\x12\x1a\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x08position\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x1e\n\ttenant_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\nevent_type\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1f\n\x0e\x61ggregate_type\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x1e\n\x0c\x61ggregate_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12+\n\nevent_data\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x36\n\x08metadata\x18\x08 \x01(\x0b\x32$.tenantmesh.tenants.v1.EventMetadata\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe0\x01\n\rEventMetadata\x12\x1d\n\x0bworkflow_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x17\n\x06run_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1f\n\rworkflow_type\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1d\n\x0b\x61\x63tivity_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1b\n\tprincipal\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x19\n\x08trace_id\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1f\n\nrequest_id\x18\x07 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tenantmesh/tenants/v1/event.proto\x12\x15tenantmesh.tenants.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x02\n\x05\x45vent\x12\x1a\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x08position\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x1e\n\ttenant_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\nevent_type\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1f\n\x0e\x61ggregate_type\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x1e\n\x0c\x61ggregate_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12+\n\nevent_data\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x36\n\x08metadata\x18\x08 \x01(\x0b\x32$.tenantmesh.tenants.v1.EventMetadata\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x90\x02\n\rEventMetadata\x12)\n\x0bworkflow_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x18\x80\x01\x32\n^[^\\x00]*$\x12#\n\x06run_id\x18\x02 \x01(\tB\x13\xbaH\x10r\x0e\x18@2\n^[^\\x00]*$\x12+\n\rworkflow_type\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x18\x80\x01\x32\n^[^\\x00]*$\x12)\n\x0b\x61\x63tivity_id\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x18\x80\x01\x32\n^[^\\x00]*$\x12\x1b\n\tprincipal\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x19\n\x08trace_id\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1f\n\nrequest_id\x18\x07 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,13 +47,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENT'].fields_by_name['aggregate_id']._loaded_options = None
   _globals['_EVENT'].fields_by_name['aggregate_id']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_EVENTMETADATA'].fields_by_name['workflow_id']._loaded_options = None
-  _globals['_EVENTMETADATA'].fields_by_name['workflow_id']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_EVENTMETADATA'].fields_by_name['workflow_id']._serialized_options = b'\272H\021r\017\030\200\0012\n^[^\\x00]*$'
   _globals['_EVENTMETADATA'].fields_by_name['run_id']._loaded_options = None
-  _globals['_EVENTMETADATA'].fields_by_name['run_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_EVENTMETADATA'].fields_by_name['run_id']._serialized_options = b'\272H\020r\016\030@2\n^[^\\x00]*$'
   _globals['_EVENTMETADATA'].fields_by_name['workflow_type']._loaded_options = None
-  _globals['_EVENTMETADATA'].fields_by_name['workflow_type']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_EVENTMETADATA'].fields_by_name['workflow_type']._serialized_options = b'\272H\021r\017\030\200\0012\n^[^\\x00]*$'
   _globals['_EVENTMETADATA'].fields_by_name['activity_id']._loaded_options = None
-  _globals['_EVENTMETADATA'].fields_by_name['activity_id']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_EVENTMETADATA'].fields_by_name['activity_id']._serialized_options = b'\272H\021r\017\030\200\0012\n^[^\\x00]*$'
   _globals['_EVENTMETADATA'].fields_by_name['principal']._loaded_options = None
   _globals['_EVENTMETADATA'].fields_by_name['principal']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_EVENTMETADATA'].fields_by_name['trace_id']._loaded_options = None
@@ -63,5 +63,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENT']._serialized_start=153
   _globals['_EVENT']._serialized_end=492
   _globals['_EVENTMETADATA']._serialized_start=495
-  _globals['_EVENTMETADATA']._serialized_end=719
+  _globals['_EVENTMETADATA']._serialized_end=767
 # @@protoc_insertion_point(module_scope)

@@ -104,7 +104,7 @@ class EventMetadata(message.Message):
     trace_id: builtins.str
     """The trace it belongs to, in hexadecimal. Taken from the call; what a request says here is ignored."""
     request_id: builtins.str
-    """The request it belongs to. Taken from the call; what a request says here is ignored."""
+    """The call it belongs to, where its `x-request-id` is a UUID. Taken from the call; what a request says here is ignored."""
     def __init__(
         self,
         *,

@@ -38,7 +38,7 @@ class AppendEventsRequest(message.Message):
     """Names this request, so that a repeat answers what the first time did."""
     @builtins.property
     def events(self) -> containers.RepeatedCompositeFieldContainer[NewEvent]:
-        """What happened, 1 to 100 events, put on record in this order."""
+        """What happened, 1 to 100 events of together at most 512 KiB, put on record in this order."""
 
     @builtins.property
     def metadata(self) -> event_pb2.EventMetadata:
@@ -79,7 +79,9 @@ class NewEvent(message.Message):
     """The thing it happened to, 1 to 128 characters."""
     @builtins.property
     def event_data(self) -> struct_pb2.Struct:
-        """What there is to know about it, at most 64 fields and 64 KiB as JSON. No secrets."""
+        """What there is to know about it, at most 64 fields and 64 KiB as JSON. No secrets. The field `transition` is kept for
+        the service's own events.
+        """
 
     def __init__(
         self,

@@ -135,7 +135,7 @@ class ClaimOutboxEntriesResponse(message.Message):
     OUTBOX_ENTRIES_FIELD_NUMBER: builtins.int
     @builtins.property
     def outbox_entries(self) -> containers.RepeatedCompositeFieldContainer[outbox_pb2.OutboxEntry]:
-        """The entries, with their payloads. Empty where nothing is due."""
+        """The entries, with their payloads: as many as fit into a message. Empty where nothing is due."""
 
     def __init__(
         self,

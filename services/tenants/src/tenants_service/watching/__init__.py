@@ -1,0 +1,1 @@
+"""Following the record of events as it grows, without skipping one."""
