@@ -3,6 +3,9 @@ import asyncio
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+from tests.fixtures.worlds import serving
+
+from chassis.interceptors import Method
 
 
 class Spans(SpanExporter):
@@ -36,3 +39,25 @@ class Spans(SpanExporter):
 @pytest.fixture
 async def spans():
     return Spans()
+
+
+@pytest.fixture
+async def world():
+    async with serving() as made:
+        yield made
+
+
+@pytest.fixture
+def method():
+    """A method as the layers see it, for those that are tried without a server."""
+    return Method(
+        path="/tenantmesh.dns.v1.DnsService/GetRecord",
+        service="tenantmesh.dns.v1.DnsService",
+        name="GetRecord",
+        permission="dns.records.read",
+        names_tenant=True,
+        request_streaming=False,
+        response_streaming=False,
+        builtin=False,
+        decode=bytes,
+    )

@@ -7,7 +7,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as aio_health
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
 import faults
@@ -152,6 +152,30 @@ async def test_a_call_that_is_not_recorded_still_has_ids_for_the_log(spans):
     assert f"{seen[0].trace_id:032x}" == PARENT[1].split("-")[1]
     assert not seen[0].trace_flags.sampled
     assert not spans.ended
+
+
+@pytest.mark.parametrize("metadata", [[], [("traceparent", PARENT[1][:-1] + "0")]])
+async def test_nor_does_it_take_a_span_to_have_them(metadata):
+    seen = []
+    async with serving(TracerProvider(ParentBased(ALWAYS_OFF), shutdown_on_exit=False)) as world:
+        world.handlers.inside = lambda: seen.extend(get_current_span().get_span_context() for _ in range(2))
+        await ask(world, metadata=metadata)
+    first, second = seen
+    assert first is second
+    assert first.is_valid
+    assert not first.trace_flags.sampled
+    assert first.is_remote is bool(metadata)
+    assert not metadata or f"{first.trace_id:032x}" == PARENT[1].split("-")[1]
+
+
+async def test_what_a_caller_has_recorded_is_recorded_here_too():
+    seen = []
+    async with serving(TracerProvider(ParentBased(ALWAYS_OFF), shutdown_on_exit=False)) as world:
+        world.handlers.inside = lambda: seen.append((get_current_span(), get_current_span().is_recording()))
+        await ask(world, metadata=[PARENT])
+        await ask(world, metadata=[("traceparent", PARENT[1][:-1] + "0"), ("tracestate", "vendor=1")])
+    assert [recording for _, recording in seen] == [True, False]
+    assert seen[1][0].get_span_context().trace_state["vendor"] == "1"
 
 
 async def test_what_the_call_is_for_stands_on_the_span(world, spans):

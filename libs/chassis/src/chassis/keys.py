@@ -7,6 +7,7 @@ import logging
 import time
 from pathlib import Path
 from typing import Protocol
+from urllib.request import urlopen
 
 from jwt import PyJWK, PyJWKSet
 from jwt.exceptions import PyJWTError
@@ -87,7 +88,7 @@ def parse(document: bytes) -> dict[str, PyJWK]:
     """
     try:
         keys = PyJWKSet.from_json(document.decode()).keys
-    except PyJWTError as error:
+    except (PyJWTError, AttributeError, TypeError) as error:  # the library expects the shape it should have
         msg = f"no usable key: {error}"
         raise ValueError(msg) from error
     return {key.key_id or "": key for key in keys if key.public_key_use in (None, "sig")}
@@ -100,8 +101,6 @@ def _pick(keys: dict[str, PyJWK], key_id: str | None) -> PyJWK | None:
 
 
 def _download(url: str) -> bytes:
-    from urllib.request import urlopen  # only where keys come from a URL
-
     with urlopen(url, timeout=_TIMEOUT) as response:  # noqa: S310 - the settings accept http and https alone
         document: bytes = response.read(_LIMIT)
     return document

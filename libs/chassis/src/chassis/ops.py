@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import cast
 
 from chassis.health import Health
 from chassis.resources import StartFailed
@@ -41,10 +42,10 @@ async def ops_server(settings: OpsSettings, health: Health, metrics: Callable[[]
         StartFailed: when the port cannot be had.
     """
     pages = {"/health": _alive, "/ready": lambda: _readiness(health), "/metrics": metrics}
-    exchanges: set[asyncio.Task[None] | None] = set()
+    exchanges: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
+        task = cast("asyncio.Task[None]", asyncio.current_task())  # asyncio makes one for each connection
         exchanges.add(task)
         try:
             if len(exchanges) <= _CONNECTIONS:
@@ -66,8 +67,7 @@ async def ops_server(settings: OpsSettings, health: Health, metrics: Callable[[]
     finally:
         server.close()
         for task in exchanges:
-            if task is not None:
-                task.cancel()
+            task.cancel()
 
 
 async def _exchange(

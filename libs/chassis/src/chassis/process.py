@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from chassis.resources import StartFailed
 from settingskit import SettingsInvalid, describe
@@ -43,7 +43,7 @@ class Stop:
     def __init__(self) -> None:
         self._told = asyncio.Event()
         self._waited_for = False
-        self._task = asyncio.current_task()
+        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
 
     async def wait(self) -> None:
         """Return when the first signal comes; only what is up and waits here ends gently."""
@@ -54,7 +54,7 @@ class Stop:
         """Take a signal: the first one ends the wait, any other cancels the task, wherever it is."""
         if self._waited_for and not self._told.is_set():
             self._told.set()
-        elif self._task is not None:
+        else:
             self._task.cancel()
 
 

@@ -21,7 +21,7 @@ class Reloading(Generic[T]):
         self._pause = pause
         self._seen = self._stamp()
         self._looked = time.monotonic()
-        self._value = read()
+        self._value = self._told = read()
 
     def value(self) -> T:
         """The value of the files as they last made sense."""
@@ -30,6 +30,14 @@ class Reloading(Generic[T]):
             self._looked = now
             self._look()
         return self._value
+
+    def news(self) -> T | None:
+        """The value, if it is another than this answered last, or than the first."""
+        value = self.value()
+        if value is self._told:
+            return None
+        self._told = value
+        return value
 
     def _look(self) -> None:
         try:

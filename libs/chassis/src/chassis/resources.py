@@ -43,6 +43,6 @@ async def opened(resources: Sequence[Resource]) -> AsyncIterator[None]:
             try:
                 await stack.enter_async_context(resource)
             except Exception as error:
-                msg = f"{resource.name} does not open: {error or type(error).__name__}"
+                msg = f"{resource.name} does not open: {str(error) or type(error).__name__}"
                 raise StartFailed(msg) from error
         yield

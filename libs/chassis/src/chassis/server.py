@@ -27,7 +27,7 @@ from chassis.interceptors.telemetry import observe
 from chassis.logs import logging_to
 from chassis.metrics import CONTENT_TYPE
 from chassis.ops import Page, ops_server
-from chassis.process import signals
+from chassis.process import Stop, signals
 from chassis.resources import Resource, StartFailed, opened
 from chassis.settings import ServerSettings
 from chassis.telemetry import Telemetry, current, observed
@@ -101,11 +101,16 @@ async def serve(
             observed(settings.telemetry, service=service),
             running(service, servicers=servicers, resources=resources, settings=settings) as server,
         ):
-            told = asyncio.create_task(stop.wait())
-            await asyncio.wait([told, server.ended], return_when=asyncio.FIRST_COMPLETED)
-            told.cancel()
-            if server.ended.done():
-                await server.ended
+            await _told(stop, server.ended)
+
+
+async def _told(stop: Stop, ended: asyncio.Future[Any]) -> None:
+    told = asyncio.create_task(stop.wait())
+    await asyncio.wait([told, ended], return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    if ended.done():
+        msg = "the server has ended by itself"
+        raise RuntimeError(msg) from ended.exception()
 
 
 def _know_contract(servicer: Servicer) -> None:
@@ -150,7 +155,8 @@ def _bind(server: grpc.aio.Server, settings: ServerSettings) -> str:
 
 def _options(settings: ServerSettings) -> list[tuple[str, int]]:
     return [
-        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        # What is larger is refused here, with a reason; what is twice as large gRPC refuses, before it takes it in.
+        ("grpc.max_receive_message_length", 2 * settings.max_message_bytes),
         ("grpc.so_reuseport", int(settings.reuse_port)),
         ("grpc.enable_channelz", 1),
         (
@@ -172,5 +178,5 @@ def layers(
         "shedding": load.layer,
         "authentication": authenticate(authenticator(settings)),
         "authorization": authorize,
-        "validation": check_requests,
+        "validation": check_requests(settings.max_message_bytes),
     }

@@ -21,22 +21,10 @@ def server_credentials(settings: TlsSettings) -> grpc.ServerCredentials | None:
         return None
     cert, key, authorities = settings.cert_file, settings.key_file, settings.client_ca_file
     paths = [path for path in (cert, key, authorities) if path]
-    # gRPC asks at every handshake, from threads of its own, and takes None for an answer when nothing changed; the same
-    # configuration again would do as well, but makes it build everything anew.
     files = Reloading(paths, lambda: _configuration(cert, key, authorities), pause=0)
-    given = files.value()
-
-    def fetch() -> grpc.ServerCertificateConfiguration | None:
-        nonlocal given
-        latest = files.value()
-        if latest is given:
-            return None
-        given = latest
-        return latest
-
     return grpc.dynamic_ssl_server_credentials(
-        given,
-        fetch,  # type: ignore[arg-type]  # the published types leave out that it may answer None
+        files.value(),
+        files.news,  # type: ignore[arg-type]  # asked at every handshake; the published types forget the answer None
         require_client_authentication=authorities is not None,
     )
 

@@ -50,7 +50,7 @@ class Tokens:
             principal = _principal(claims)
         except jwt.ExpiredSignatureError:
             raise refusal(Unauthenticated, "TOKEN_EXPIRED", "The bearer token has expired.", method) from None
-        except (jwt.PyJWTError, ValueError) as error:
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:  # a header may be nested as deep as it is long
             raise refusal(Unauthenticated, "TOKEN_INVALID", "The bearer token is not valid here.", method) from error
         left = float(claims["exp"]) + self._settings.leeway.total_seconds() - time.time()
         self._remember(credentials, principal, time.monotonic() + min(left, _LONGEST))

@@ -14,9 +14,9 @@ from protovalidate import Validator
 from protovalidate import Violation as Found
 
 from chassis.context import identifier
-from chassis.interceptors.call import Call, Handler, Method, refusal
+from chassis.interceptors.call import Call, Handler, Layer, Method, refusal
 from chassis.permissions import PUBLIC
-from faults import Denied, Invalid, Violation
+from faults import Denied, Exhausted, Invalid, Violation
 
 Step: TypeAlias = Callable[[Call, Any], Any]
 """Takes a request, and answers what takes its place."""
@@ -25,10 +25,21 @@ _SAID = 5
 _engine = Validator()  # keeps the compiled rules of every message type, and nothing of any message
 
 
-def check_requests(method: Method, proceed: Handler) -> Handler:
-    """Hand the handler messages that are its contract's, about the caller's tenant, and within their bounds."""
-    steps = tuple(step for step in (_decoding(method), _tenancy(method), _validation(method)) if step)
+def check_requests(limit: int) -> Layer:
+    """Hand the handler messages that are its contract's, about the caller's tenant, and within their bounds.
 
+    Args:
+        limit: the most bytes a message may have.
+    """
+
+    def layer(method: Method, proceed: Handler) -> Handler:
+        steps = _decoding(method, limit), _tenancy(method), _validation(method)
+        return _stepping(method, tuple(step for step in steps if step), proceed)
+
+    return layer
+
+
+def _stepping(method: Method, steps: tuple[Step, ...], proceed: Handler) -> Handler:
     async def one(call: Call) -> Any:
         request = call.request
         for step in steps:
@@ -50,11 +61,13 @@ async def _checked(call: Call, requests: AsyncIterator[Any], steps: tuple[Step, 
         yield request
 
 
-def _decoding(method: Method) -> Step:
+def _decoding(method: Method, limit: int) -> Step:
     """Make messages of bytes. This late, so that nothing a stranger sends is parsed."""
     parse = method.decode
 
     def decode(_: Call, request: bytes) -> Any:
+        if len(request) > limit:
+            raise refusal(Exhausted, "MESSAGE_TOO_LARGE", "The request is too large.", method, limit_bytes=limit)
         try:
             return parse(request)
         except DecodeError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, cast
 
@@ -50,12 +49,17 @@ class Load:
         return handle
 
     async def drain(self, grace: float) -> None:
-        """Refuse new calls, end the watches of health at once, and interrupt what still runs after `grace` seconds."""
+        """Refuse new calls, wait up to `grace` seconds for those in flight, and interrupt what is left.
+
+        Watches of health never end by themselves, and nobody waits for them; until the calls are done they live, so
+        that those who watch hear in time that this process serves no more.
+        """
         self._stopping = True
-        self._interrupt(self._watches)
         if self._calls:
             await asyncio.wait(self._calls, timeout=grace)
-        self._interrupt(self._calls)
+        for task in (*self._calls, *self._watches):
+            self._interrupted.add(task)
+            task.cancel()
 
     def _admit(self, method: Method) -> None:
         if self._stopping:
@@ -63,11 +67,6 @@ class Load:
         if len(self._calls) >= self._limit:
             message = "The service has as many calls as it can serve."
             raise refusal(Exhausted, "OVERLOADED", message, method, retry_after=_COME_BACK, limit=self._limit)
-
-    def _interrupt(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
-        for task in tasks:
-            self._interrupted.add(task)
-            task.cancel()
 
 
 def _stopping(method: Method) -> Unavailable:

@@ -1,0 +1,52 @@
+"""A process on the chassis that a test starts, asks and stops."""
+
+import asyncio
+import os
+import sys
+
+from chassis import ServerSettings, Servicer, run, serve
+from settingskit import load
+from tenantmesh.dns.v1 import dns_service_pb2 as pb
+from tenantmesh.dns.v1 import dns_service_pb2_grpc as rpc
+
+
+class Handlers(rpc.DnsServiceServicer):
+    def __init__(self):
+        self.slow = 0
+
+    async def GetRecord(self, request, _context):  # noqa: N802 - the contract's name
+        if request.name == "slow":
+            self.slow += 1
+            await asyncio.sleep(1)
+        if request.name == "forever":
+            self.slow += 1
+            await asyncio.sleep(60)
+        return pb.GetRecordResponse(record={"name": str(self.slow)})
+
+
+class Example:
+    name = "example"
+
+    async def __aenter__(self):
+        match os.environ.get("EXAMPLE_OPENS"):
+            case "not":
+                raise OSError("no such host")
+            case "slowly":
+                print('{"message": "opening"}', flush=True)  # noqa: T201 - the test waits for it
+                await asyncio.sleep(60)
+
+    async def __aexit__(self, *_):
+        pass
+
+    async def check(self):
+        pass
+
+
+async def main():
+    settings = load(ServerSettings, os.environ, service="dns")
+    servicers = [Servicer(rpc.add_DnsServiceServicer_to_server, Handlers())]
+    await serve("dns", servicers=servicers, resources=[Example()], settings=settings)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

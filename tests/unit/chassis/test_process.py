@@ -1,0 +1,93 @@
+import asyncio
+import os
+import signal
+import sys
+
+import pytest
+
+from chassis import StartFailed, run
+from chassis.process import _loop_factory, signals
+from settingskit import Problem, SettingsInvalid
+
+
+def test_a_process_that_ends_well_answers_0(capsys):
+    async def main():
+        pass
+
+    assert run(main) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_wrong_settings_are_listed_and_no_traceback_is_shown(capsys):
+    async def main():
+        raise SettingsInvalid([Problem("RPC_PORT", "must be a whole number"), Problem("AUTH_JWKS", "is required")])
+
+    assert run(main) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "these settings are wrong:",
+        "  RPC_PORT: must be a whole number",
+        "  AUTH_JWKS: is required",
+    ]
+
+
+def test_what_does_not_open_is_said(capsys):
+    async def main():
+        raise StartFailed("postgres does not open: refused")
+
+    assert run(main) == 1
+    assert capsys.readouterr().err == "postgres does not open: refused\n"
+
+
+def test_a_process_that_is_cut_off_answers_1(capsys):
+    async def main():
+        asyncio.current_task().cancel()
+        await asyncio.sleep(60)
+
+    assert run(main) == 1
+    assert capsys.readouterr().err == "stopped at once\n"
+
+
+def test_a_bug_is_a_bug():
+    async def main():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(main)
+
+
+def test_it_runs_on_uvloop_and_without_it(monkeypatch):
+    assert _loop_factory().__module__.startswith("uvloop")
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    assert _loop_factory() is asyncio.new_event_loop
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_the_first_signal_ends_the_wait(number):
+    with signals() as stop:
+        waiting = asyncio.create_task(stop.wait())
+        await asyncio.sleep(0)
+        os.kill(os.getpid(), number)
+        await asyncio.wait_for(waiting, 5)
+
+
+async def test_the_second_one_cancels():
+    async def drain():
+        with signals() as stop:
+            stop_it = asyncio.get_running_loop().call_soon
+            stop_it(os.kill, os.getpid(), signal.SIGTERM)
+            await stop.wait()
+            stop_it(os.kill, os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(60)
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(asyncio.create_task(drain()), 5)
+
+
+async def test_one_before_anything_is_up_cancels():
+    async def start():
+        with signals():
+            asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(60)
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(asyncio.create_task(start()), 5)
