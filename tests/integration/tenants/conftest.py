@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import grpc
 import pytest
 import pytest_asyncio
 from tests.fixtures.identities import Issuer
+from tests.fixtures.tenants import environment
 
 from chassis import AuthSettings, running
 from chassis.client import open_channel
@@ -34,9 +34,6 @@ from tenants_service.settings import TenantsSettings
 from tenants_service.store import Records
 from tenants_service.watching.service import Tail
 
-ROLE = "tenants_app"
-PASSWORD = "hunter2"
-
 
 @dataclass
 class Clock:
@@ -51,44 +48,17 @@ class Clock:
         self.ahead += timedelta(**span)
 
 
-@pytest_asyncio.fixture(scope="session")
-async def application_role(postgres):
-    """The role the service works as; roles are shared by all databases of the server."""
-    connection = await asyncpg.connect(postgres.dsn)
-    try:
-        await connection.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'")
-    finally:
-        await connection.close()
-    return ROLE
-
-
-@pytest_asyncio.fixture(scope="session")
-async def environment(postgres, application_role):
-    """Makes a fresh database, and answers the environment of a service that works on it."""
-
-    async def environment(**more: str) -> dict[str, str]:
-        owner = await postgres.database()
-        parts = urlsplit(owner)
-        address = urlunsplit(parts._replace(netloc=f"{application_role}:{PASSWORD}@{parts.hostname}:{parts.port}"))
-        return {
+@pytest_asyncio.fixture(scope="module")
+async def settings(postgres, request) -> TenantsSettings:
+    """Settings of a service with a migrated database of its own, one for each file of tests; its SETTINGS count."""
+    settings = app.configured(
+        {
             "MESH_MODE": "development",
             "RPC_PORT": "0",
             "OPS_PORT": "0",
-            "TENANTS_SECRET": "a secret for tests, long enough to be one",
-            "DATABASE_URL": address,
-            "ADMIN_DATABASE_URL": owner,
-            "LEAD_LIMIT_EMAIL": "1000",
-            "LEAD_LIMIT_TRIES": "1000",
-            **more,
+            **await environment(postgres, **getattr(request.module, "SETTINGS", {})),
         }
-
-    return environment
-
-
-@pytest_asyncio.fixture(scope="module")
-async def settings(environment, request) -> TenantsSettings:
-    """Settings of a service with a migrated database of its own, one for each file of tests; its SETTINGS count."""
-    settings = app.configured(await environment(**getattr(request.module, "SETTINGS", {})))
+    )
     async with Schema(settings):
         return settings
 

@@ -4,6 +4,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from tests.fixtures.tenants import ROLE
 
 from faults import Fault
 from postgreskit.catalog import tenancy_violations
@@ -19,8 +20,8 @@ def event(tenant_id: UUID, revision: int = 1) -> Event:
     return change_of("tenant", tenant_id, "tenant.noticed", revision=revision, tenant_id=tenant_id, data={"a": 1})
 
 
-async def test_the_catalogue_keeps_the_rules_of_tenancy(admin, application_role):
-    assert await tenancy_violations(admin, role=application_role, reference_tables=REFERENCE_TABLES) == []
+async def test_the_catalogue_keeps_the_rules_of_tenancy(admin):
+    assert await tenancy_violations(admin, role=ROLE, reference_tables=REFERENCE_TABLES) == []
 
 
 async def test_migrating_again_changes_nothing(settings, admin):

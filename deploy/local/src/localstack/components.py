@@ -15,8 +15,17 @@ from localstack.servers.objectstore import OBJECTSTORE
 from localstack.servers.postgres import POSTGRES
 from localstack.servers.prometheus import PROMETHEUS
 from localstack.servers.temporal import TEMPORAL
+from localstack.site import HOST
 
 MESH = (service("dns", "DNS records of tenants", needs=("nameserver",)),)
+
+# Visitors come through the gateway, which says where from.
+TENANTS = service(
+    "tenants",
+    "the system of record",
+    tables=True,
+    environment=lambda site: {"TENANTS_SECRET": site.secret("seal"), "TRUSTED_PROXIES": f"{HOST}/32"},
+)
 
 COMPONENTS: tuple[Component, ...] = (
     POSTGRES,

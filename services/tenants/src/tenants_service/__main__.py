@@ -8,7 +8,7 @@ from tenants_service import app
 
 def main() -> int:
     """Do what the command line says, and answer the exit code."""
-    return run(app.command(sys.argv[1:]))
+    return run(app.command(sys.argv[1:]), settings=app.SETTINGS)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ from tenants_service.watching.service import Tail
 from tenants_service.watching.store import EventRecord
 
 SERVICE = "tenants"
+SETTINGS = (TenantsSettings,)
 
 
 async def main() -> None:
@@ -89,9 +90,11 @@ COMMANDS: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {"serve": main, "
 
 def command(arguments: Sequence[str]) -> Callable[[], Coroutine[Any, Any, None]]:
     """What a command line asks for; nothing means to serve."""
-    parser = argparse.ArgumentParser(prog="tenantmesh-tenants", description="The system of record of the mesh.")
+    parser = argparse.ArgumentParser(
+        prog="tenantmesh-tenants", description="The system of record of the mesh.", add_help=False
+    )
     parser.add_argument("command", nargs="?", default="serve", choices=COMMANDS)
-    return COMMANDS[parser.parse_args(arguments).command]
+    return COMMANDS[parser.parse_known_args(arguments)[0].command]
 
 
 def configured(environment: Mapping[str, str] = os.environ) -> TenantsSettings:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from uuid import UUID
 
-from faults import Fault, Invalid
+from faults import Fault, Invalid, Violation
 
 _FIELD = re.compile(r"\s*([a-z_]+)\s*")
 _OPERATOR = re.compile(r"(<=|>=|=|<|>)\s*")
@@ -108,4 +108,5 @@ def _invalid(position: int, expected: str) -> Fault:
         f"The filter is not understood at character {position + 1}: {expected} should come there.",
         reason="FILTER_INVALID",
         facts={"position": position, "expected": expected},
+        violations=[Violation("filter", f"at character {position + 1}: {expected} should come there")],
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from localstack.checks import http_ok
-from localstack.component import Absent, Component
+from localstack.component import Absent, Component, nothing_given
+from localstack.servers import databases
 from localstack.site import HOST, Site
 
 PORTS = {
@@ -22,15 +23,32 @@ PORTS = {
 }
 
 
-def service(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Component:
-    """A gRPC service of the mesh."""
+def service(
+    name: str,
+    summary: str,
+    *,
+    needs: tuple[str, ...] = (),
+    tables: bool = False,
+    environment: Callable[[Site], Mapping[str, str]] = nothing_given,
+) -> Component:
+    """A gRPC service of the mesh.
+
+    Args:
+        name: what its package, its database and its settings are called after.
+        summary: what it does, in a few words.
+        needs: the components it talks to.
+        tables: whether it has a database of its own, which PostgreSQL is then needed for.
+        environment: what it is told beside what every service is told.
+    """
     rpc, ops = PORTS[name]
     package = f"{name}_service"
 
-    async def prepare(_: Site) -> str | None:
+    async def prepare(site: Site) -> str | None:
         if importlib.util.find_spec(f"{package}.__main__") is None:
             msg = f"{package} has nothing to run yet"
             raise Absent(msg)
+        if tables:
+            await databases.provide(site)
         return None
 
     def gives(site: Site) -> Mapping[str, str]:
@@ -45,14 +63,16 @@ def service(name: str, summary: str, *, needs: tuple[str, ...] = ()) -> Componen
         name=name,
         summary=summary,
         ports={"rpc": rpc, "ops": ops},
-        needs=needs,
+        needs=(*needs, "postgres") if tables else needs,
         prepare=prepare,
         command=lambda _: [sys.executable, "-m", package],
-        environment=lambda _: {
+        environment=lambda site: {
             "MESH_MODE": "development",
             "AUTH_DEVELOPMENT": "true",
             "RPC_HOST": HOST,
             "OPS_HOST": HOST,
+            **(databases.addresses(site) if tables else {}),
+            **environment(site),
         },
         ready=ready,
         gives=gives,

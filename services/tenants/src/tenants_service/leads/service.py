@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from faults import Invalid
+from faults import Invalid, Violation
 from tenants_service.leads.model import (
     Application,
     Key,
@@ -87,6 +87,7 @@ class LeadRecords:
                 "The tenant's address is not the lead's.",
                 reason="LEAD_ADDRESS_MISMATCH",
                 facts={"lead_id": lead_id},
+                violations=[Violation("address", "is not the lead's")],
             )
         tenant = await tenants.create(_draft(lead, conversion, tier))
         after = replace(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from faults import AlreadyExists, Conflict, Fault, Invalid
+from faults import AlreadyExists, Conflict, Fault, Invalid, Violation
 
 # Words that lead a person, or a mail, to the mesh's own pages and people.
 _WORDS = """
@@ -72,7 +72,12 @@ def similar_keys(key: str) -> Iterator[str]:
 
 def reserved(key: str) -> Fault:
     """The fault of a key that nobody gets."""
-    return Invalid(f"The key {key} is reserved.", reason="TENANT_KEY_RESERVED", facts={"key": key})
+    return Invalid(
+        f"The key {key} is reserved.",
+        reason="TENANT_KEY_RESERVED",
+        facts={"key": key},
+        violations=[Violation("key", "is reserved")],
+    )
 
 
 def held(key: str, holder: Holder, now: datetime) -> Fault:
@@ -124,7 +129,10 @@ def parse_email(text: str, field: str) -> str:
 def domain_invalid(domain: str, field: str, rule: str) -> Fault:
     """The fault of a text that is no host name."""
     return Invalid(
-        f"The domain {rule}.", reason="DOMAIN_INVALID", facts={"field": field, "domain": domain, "rule": rule}
+        f"The domain {rule}.",
+        reason="DOMAIN_INVALID",
+        facts={"field": field, "domain": domain, "rule": rule},
+        violations=[Violation(field, rule)],
     )
 
 
@@ -134,7 +142,12 @@ def domain_taken(domain: str) -> Fault:
 
 
 def _email_invalid(field: str) -> Fault:
-    return Invalid("That is no e-mail address.", reason="EMAIL_INVALID", facts={"field": field})
+    return Invalid(
+        "That is no e-mail address.",
+        reason="EMAIL_INVALID",
+        facts={"field": field},
+        violations=[Violation(field, "is no e-mail address")],
+    )
 
 
 def _is_address(domain: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from uuid import UUID
 
-from faults import Conflict, Fault, Invalid
+from faults import Conflict, Fault, Invalid, Violation
 from tenants_service.names.model import KEY_RULE, Holder, is_key, is_reserved, key_of, name_of, reserved, similar_keys
 from tenants_service.tenants.model import (
     GONE,
@@ -172,6 +172,7 @@ def _check_domains(contacts: Sequence[Contact], domains: Sequence[str]) -> None:
                 f"The domain {domain} of a contact is not one of the tenant's.",
                 reason="EMAIL_DOMAIN_FOREIGN",
                 facts={"field": f"contacts[{place}].email", "domain": domain},
+                violations=[Violation(f"contacts[{place}].email", "is of none of the tenant's domains")],
             )
 
 

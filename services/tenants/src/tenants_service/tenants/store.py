@@ -21,9 +21,9 @@ from tenants_service.tenants.model import Address, Branding, Contact, Failure, S
 
 # In this order they are the columns, and the arguments of every statement that writes them.
 _COLUMNS = (
-    "tenant_id", "key", "display_name", "state", "tier", "parent_tenant_id", "lead_id", "contacts", "domains", "address",
-    "branding", "metadata", "tags", "protected", "suspension_reason", "failure", "operation_id", "transitions",
-    "revision", "quarantine_expire_time", "create_time", "update_time", "activate_time", "delete_time",
+    "tenant_id", "key", "display_name", "state", "tier", "parent_tenant_id", "lead_id", "contacts", "domains",
+    "address", "branding", "metadata", "tags", "protected", "suspension_reason", "failure", "operation_id",
+    "transitions", "revision", "quarantine_expire_time", "create_time", "update_time", "activate_time", "delete_time",
 )  # fmt: skip
 _NUMBERED = {name: f"${number}" for number, name in enumerate(_COLUMNS, 1)}
 _INSERT = f"INSERT INTO tenants ({', '.join(_COLUMNS)}) VALUES ({', '.join(_NUMBERED.values())})"  # noqa: S608 - ours
