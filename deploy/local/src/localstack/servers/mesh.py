@@ -22,6 +22,8 @@ PORTS = {
     "provisioning": (7108, 9108),
 }
 
+EVERYWHERE = {"MESH_MODE": "development", "AUTH_DEVELOPMENT": "true", "RPC_HOST": HOST, "OPS_HOST": HOST}
+
 
 def service(
     name: str,
@@ -44,20 +46,10 @@ def service(
     package = f"{name}_service"
 
     async def prepare(site: Site) -> str | None:
-        if importlib.util.find_spec(f"{package}.__main__") is None:
-            msg = f"{package} has nothing to run yet"
-            raise Absent(msg)
+        _find(package)
         if tables:
             await databases.provide(site)
         return None
-
-    def gives(site: Site) -> Mapping[str, str]:
-        prefix = name.upper()
-        return {
-            f"{prefix}_ADDRESS": site.address("rpc"),
-            f"{prefix}_RPC_PORT": str(site.ports["rpc"]),
-            f"{prefix}_OPS_PORT": str(site.ports["ops"]),
-        }
 
     return Component(
         name=name,
@@ -67,10 +59,7 @@ def service(
         prepare=prepare,
         command=lambda _: [sys.executable, "-m", package],
         environment=lambda site: {
-            "MESH_MODE": "development",
-            "AUTH_DEVELOPMENT": "true",
-            "RPC_HOST": HOST,
-            "OPS_HOST": HOST,
+            **EVERYWHERE,
             **(databases.addresses(site) if tables else {}),
             **environment(site),
         },
@@ -79,6 +68,22 @@ def service(
     )
 
 
+def gives(site: Site) -> Mapping[str, str]:
+    """Where it is, under its own name."""
+    prefix = site.name.upper()
+    return {
+        f"{prefix}_ADDRESS": site.address("rpc"),
+        f"{prefix}_RPC_PORT": str(site.ports["rpc"]),
+        f"{prefix}_OPS_PORT": str(site.ports["ops"]),
+    }
+
+
 async def ready(site: Site) -> None:
     """Its dependencies are reachable, by its own word."""
     await http_ok(f"http://{site.address('ops')}/ready")
+
+
+def _find(package: str) -> None:
+    if importlib.util.find_spec(f"{package}.__main__") is None:
+        msg = f"{package} has nothing to run yet"
+        raise Absent(msg)
