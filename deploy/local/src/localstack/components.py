@@ -17,8 +17,6 @@ from localstack.servers.prometheus import PROMETHEUS
 from localstack.servers.temporal import TEMPORAL
 from localstack.site import HOST
 
-MESH = (service("dns", "DNS records of tenants", needs=("nameserver",)),)
-
 # Visitors come through the gateway, which says where from.
 TENANTS = service(
     "tenants",
@@ -26,6 +24,7 @@ TENANTS = service(
     tables=True,
     environment=lambda site: {"TENANTS_SECRET": site.secret("seal"), "TRUSTED_PROXIES": f"{HOST}/32"},
 )
+MESH = (TENANTS, service("dns", "DNS records of tenants", needs=("nameserver",)))
 
 COMPONENTS: tuple[Component, ...] = (
     POSTGRES,
