@@ -9,18 +9,21 @@ from settingskit import load
 from tenantmesh.dns.v1 import dns_service_pb2 as pb
 from tenantmesh.dns.v1 import dns_service_pb2_grpc as rpc
 
+_SECONDS = {"slow": 1, "forever": 60}
+
 
 class Handlers(rpc.DnsServiceServicer):
     def __init__(self):
         self.slow = 0
 
     async def GetRecord(self, request, _context):  # noqa: N802 - the contract's name
-        if request.name == "slow":
-            self.slow += 1
-            await asyncio.sleep(1)
-        if request.name == "forever":
-            self.slow += 1
-            await asyncio.sleep(60)
+        if request.name == "broken":
+            raise ZeroDivisionError(self.slow)
+        self.slow += 1
+        try:
+            await asyncio.sleep(_SECONDS.get(request.name, 0))
+        finally:
+            self.slow -= 1
         return pb.GetRecordResponse(record={"name": str(self.slow)})
 
 

@@ -2,37 +2,12 @@
 
 import asyncio
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
-from contextlib import contextmanager
-from pathlib import Path
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.fixtures.worlds import TENANT, connected, pb, rpc
-
-PROCESS = Path(__file__).with_name("example_process.py")
-
-
-@contextmanager
-def process(**environ):
-    """The example process, and where it is."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    wanted = {"PATH": os.environ["PATH"], "MESH_MODE": "development", "RPC_PORT": str(port), **environ}
-    started = subprocess.Popen(
-        [sys.executable, PROCESS], env=wanted, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        yield started, f"127.0.0.1:{port}"
-    finally:
-        started.kill()
-        started.communicate()
 
 
 async def up(channel):
@@ -48,7 +23,7 @@ async def ended(started):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_lets_a_call_finish_and_the_process_ends_well(number):
+async def test_a_signal_lets_a_call_finish_and_the_process_ends_well(process, number):
     with process() as (started, address):
         async with connected(address) as channel:
             await up(channel)
@@ -64,7 +39,7 @@ async def test_a_signal_lets_a_call_finish_and_the_process_ends_well(number):
     assert {line["service"] for line in lines} == {"dns"}
 
 
-async def test_a_second_signal_ends_it_at_once():
+async def test_a_second_signal_ends_it_at_once(process):
     with process(SHUTDOWN_GRACE="60s") as (started, address):
         async with connected(address) as channel:
             await up(channel)
@@ -80,7 +55,7 @@ async def test_a_second_signal_ends_it_at_once():
     assert (code, errors) == (1, "stopped at once\n")
 
 
-async def test_a_signal_while_it_starts_ends_it():
+async def test_a_signal_while_it_starts_ends_it(process):
     with process(EXAMPLE_OPENS="slowly") as (started, _):
         assert "opening" in await asyncio.to_thread(started.stdout.readline)
         started.send_signal(signal.SIGTERM)
@@ -88,14 +63,14 @@ async def test_a_signal_while_it_starts_ends_it():
     assert (code, errors) == (1, "stopped at once\n")
 
 
-async def test_wrong_settings_end_it_with_a_list():
+async def test_wrong_settings_end_it_with_a_list(process):
     with process(MESH_MODE="production", RPC_PORT="http") as (started, _):
         code, lines, errors = await ended(started)
     assert (code, lines) == (2, [])
     assert errors == "these settings are wrong:\n  RPC_PORT: must be a whole number\n"
 
 
-async def test_a_dependency_that_does_not_open_ends_it_with_a_sentence():
+async def test_a_dependency_that_does_not_open_ends_it_with_a_sentence(process):
     with process(EXAMPLE_OPENS="not") as (started, _):
         code, lines, errors = await ended(started)
     assert (code, lines, errors) == (1, [], "example does not open: no such host\n")
