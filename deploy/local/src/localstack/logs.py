@@ -21,14 +21,14 @@ def show(state: Path, name: str, lines: int, *, follow: bool) -> None:
         there = ", ".join(sorted(one.stem for one in path.parent.glob("*.log"))) or "none"
         msg = f"there is no log of {name}; there are: {there}"
         raise NoLog(msg)
-    for line in tail(path, lines):
+    position = path.stat().st_size  # what is added while this is printed belongs to what is followed
+    for line in tail(path, lines, end=position):
         print(line)
     if follow:
-        _follow(path)
+        _follow(path, position)
 
 
-def _follow(path: Path) -> None:
-    position = path.stat().st_size
+def _follow(path: Path, position: int) -> None:
     while True:
         time.sleep(LOOK_EVERY)
         size = path.stat().st_size

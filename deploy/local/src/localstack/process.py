@@ -88,12 +88,13 @@ async def finish(command: Sequence[str], state: Path, env: Mapping[str, str] | N
             await process.wait()
 
 
-def tail(log: Path, lines: int = 20) -> list[str]:
-    """The last lines of a log."""
+def tail(log: Path, lines: int = 20, *, end: int | None = None) -> list[str]:
+    """The last lines of a log, or of its first `end` bytes."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
-            text = file.read().decode(errors="replace")
+            end = file.seek(0, os.SEEK_END) if end is None else end
+            start = file.seek(max(0, end - TAIL_BYTES))
+            text = file.read(end - start).decode(errors="replace")
     except FileNotFoundError:
         return []
     return text.splitlines()[-lines:]
