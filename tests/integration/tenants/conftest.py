@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -15,12 +15,14 @@ import grpc
 import pytest
 import pytest_asyncio
 from tests.fixtures.identities import Issuer
+from tests.fixtures.servers import Postgres, server
 from tests.fixtures.tenants import environment
 
 from chassis import AuthSettings, running
 from chassis.client import open_channel
 from chassis.errors import faults_raised
 from faults import Fault, Kind
+from localstack.servers.postgres import POSTGRES
 from postgreskit import Database
 from tenantmesh.tenants.v1 import event_service_pb2_grpc as event_rpc
 from tenantmesh.tenants.v1 import lead_service_pb2 as lead_pb
@@ -46,6 +48,15 @@ class Clock:
 
     def forward(self, **span: float) -> None:
         self.ahead += timedelta(**span)
+
+
+@asynccontextmanager
+async def connected(address: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(address)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -92,9 +103,9 @@ def clock() -> Clock:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def channel(settings, records, tail, clock) -> AsyncIterator[grpc.aio.Channel]:
+async def channel(settings, opened, clock) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to the running service."""
-    servicers = app.servicers(settings, records, tail, clock)
+    servicers = app.servicers(settings, *opened, clock)
     async with (
         running("tenants", servicers=servicers, settings=settings.server) as server,
         open_channel(server.address) as channel,
@@ -121,9 +132,25 @@ def events(channel) -> event_rpc.EventServiceStub:
 async def admin(settings):
     """A connection of the owner, to prepare and to look."""
     assert settings.database.admin_url is not None
-    connection = await asyncpg.connect(settings.database.admin_url.reveal())
-    yield connection
-    await connection.close()
+    async with connected(settings.database.admin_url.reveal()) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def own_postgres(tmp_path):
+    """A database server of this test's own, which it may stop, and an environment on it."""
+    async with server(POSTGRES, tmp_path) as one:
+        own = Postgres(one)
+        async with connected(own.dsn) as connection:
+            # As everywhere but in tests: what is acknowledged outlives a crash.
+            await connection.execute("ALTER ROLE ALL SET synchronous_commit = on")
+        yield own, await environment(own)
+
+
+@pytest.fixture
+def owner_of():
+    """The same for an environment: `async with owner_of(environment) as owner`."""
+    return lambda environment: connected(environment["ADMIN_DATABASE_URL"])
 
 
 @pytest.fixture
@@ -234,12 +261,12 @@ def issuer() -> Issuer:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def guarded(settings, records, tail, clock, issuer, tmp_path_factory) -> AsyncIterator[SimpleNamespace]:
+async def guarded(settings, opened, clock, issuer, tmp_path_factory) -> AsyncIterator[SimpleNamespace]:
     """A second replica on the same database that lets in nobody without a token of the issuer."""
     jwks = tmp_path_factory.mktemp("issuer") / "jwks.json"
     jwks.write_bytes(issuer.jwks())
     auth = AuthSettings(jwks=str(jwks), issuer=issuer.issuer, audience=issuer.audience)
-    servicers = app.servicers(settings, records, tail, clock)
+    servicers = app.servicers(settings, *opened, clock)
     async with (
         running("tenants", servicers=servicers, settings=replace(settings.server, auth=auth)) as server,
         open_channel(server.address) as channel,

@@ -3,14 +3,18 @@
 import asyncio
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from random import Random
 from uuid import uuid4
 
 import pytest
 
-from postgreskit import Listener
+from faults import Fault, Timeout, Unavailable
+from postgreskit import Database, Listener
+from tenants_service import app
 from tenants_service.events.model import Event, Filter
 from tenants_service.events.store import append
+from tenants_service.migrations import Schema
 from tenants_service.watching.service import Tail
 from tenants_service.watching.store import EventRecord
 
@@ -98,3 +102,44 @@ async def test_each_event_comes_once_and_in_order_with_many_writers(records, lis
         assert task.result() == expected
     for tenant, task in zip(tenants, of_one, strict=True):
         assert task.result() == await positions(records, Filter(tenant_id=tenant), after=start)
+
+
+async def test_a_stream_lives_through_restarts_of_the_database(own_postgres):
+    server, environment = own_postgres
+    settings = app.configured({"MESH_MODE": "development", **environment})
+    tenant_id = uuid4()
+
+    async def put(records, number):
+        async with records.of(tenant_id) as tx:
+            await append(tx, [noticed(tenant_id, number)])
+
+    async with Schema(settings), Database(settings.database) as database:
+        records, tail = app.opened(settings, database)
+        async with tail, aclosing(tail.watch(EVERYTHING, after=0, silence=SILENCE)) as sightings:
+            for number, end in enumerate([server.stop, server.kill]):
+                await put(records, number)
+                assert await event_of(sightings) == number
+                await end()
+                with pytest.raises(Fault):
+                    await put(records, "lost")
+                await server.start()
+                await until_done(partial(put, records, "back"))
+                assert await event_of(sightings) == "back"
+
+
+async def event_of(sightings):
+    """What the next event says."""
+    async with asyncio.timeout(60):
+        while (sighting := await anext(sightings)).event is None:
+            pass
+        return sighting.event.event.data["number"]
+
+
+async def until_done(work):
+    """Do the work, again and again while the database is away."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                return await work()
+            except (Unavailable, Timeout):
+                await asyncio.sleep(0.05)
