@@ -81,6 +81,7 @@ test-chaos: $(READY) ## Faults, kills and cuts
 
 bench: $(READY) ## Measure: every benchmark of tests/load, as ratios within one run
 	$(PY) tests/load/chain.py
+	$(PY) tests/load/postgres.py
 
 ##@ Local stack
 .PHONY: up down status logs
