@@ -188,18 +188,10 @@ async def test_a_backend_that_is_terminated(database, admin):
         await database.check()
 
 
-async def test_a_connection_cut_while_it_was_idle_is_replaced(proxied, until):
+async def test_a_connection_cut_while_it_was_idle_is_replaced(proxied, until, serves):
     async with proxied() as (proxy, database):
         proxy.cut()
-
-        async def serves():
-            try:
-                await database.check()
-            except Unavailable:  # the cut had not been seen yet
-                return False
-            return True
-
-        await until(serves)
+        await until(serves(database))
 
 
 async def test_a_connection_that_breaks_after_the_commit_is_no_failure(proxied, caplog):
@@ -242,3 +234,34 @@ async def test_a_network_that_swallows_everything_is_a_bounded_wait(proxied):
                 await tx.execute("SELECT 1")
         await proxy.heal()
         await database.check()
+
+
+@pytest.fixture
+def serves():
+    """Whether the database answers by now."""
+
+    def serves(database):
+        async def answer():
+            try:
+                await database.check()
+            except Unavailable:
+                return False
+            return True
+
+        return answer
+
+    return serves
+
+
+async def test_a_server_that_crashed_and_came_back(own_postgres, until, serves):
+    async with Database(DatabaseSettings(url=Secret(own_postgres.dsn), pool_wait=SECOND)) as database:
+        async with database.transaction() as tx:
+            await tx.execute("CREATE TABLE kept ()")
+        await own_postgres.kill()
+
+        async def gone():  # not at once: its children notice that they are orphans
+            return not await serves(database)()
+
+        await until(gone)
+        await own_postgres.start()
+        await until(serves(database))

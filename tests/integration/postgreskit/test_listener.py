@@ -144,6 +144,19 @@ async def test_a_wake_up_asked_for_while_the_network_is_cut_is_sent_later(settin
         await wakes.reach(seen + 1)
 
 
+async def test_a_wake_up_lost_on_its_way_is_sent_again(settings, until, distant, monkeypatch):
+    monkeypatch.setattr("postgreskit.listener.ANSWER_PATIENCE", timedelta(milliseconds=200))
+    proxy, far = distant
+    async with listening(far, until) as (sender, _), listening(settings, until) as (_, wakes):
+        seen = wakes.count
+        proxy.blackhole = True
+        sender.wake()
+        await until(lambda: disconnected(sender))
+        assert wakes.count == seen
+        await proxy.heal()
+        await wakes.reach(seen + 1)
+
+
 async def disconnected(listener):
     return not await connected(listener)
 

@@ -63,6 +63,7 @@ async def walk(database, order, size, between=None):
             result = await page.fetch(tx, "SELECT * FROM things WHERE rank < $1", 1000)
         assert len(result.rows) <= size
         seen += result.rows
+        assert len(seen) <= 100, "it comes to an end"
         token = result.next_token
         if not token:
             return seen

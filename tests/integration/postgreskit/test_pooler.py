@@ -2,13 +2,16 @@
 
 import asyncio
 import dataclasses
+from datetime import timedelta
 from importlib.resources import files
 from uuid import uuid4
 
 import asyncpg
 import pytest
+from tests.fixtures.certificates import Authority
 from tests.fixtures.pooler import pooler
 
+from faults import Unavailable
 from pagekit import PageTokens
 from postgreskit import Column, Database, Listener, Pages, Target, migrate, once, request_key, sweep
 from postgreskit.migration_files import migrations_of
@@ -25,6 +28,25 @@ async def pooled(settings, address, tmp_path):
     """The settings of a process behind the pooler."""
     async with pooler(address, tmp_path) as url:
         yield dataclasses.replace(settings, url=Secret(url), statement_cache=0, pool_max=CLIENTS)
+
+
+async def test_tls_as_the_address_asks_for_it(settings, address, tmp_path):
+    authority = Authority.new(tmp_path)
+    async with pooler(address, tmp_path / "stack", tls=authority.issue("localhost")) as url:
+
+        async def greet(options):
+            trusting = dataclasses.replace(settings, url=Secret(f"{url}?{options}"), start_patience=timedelta(0))
+            async with Database(trusting) as database:
+                await database.check()
+
+        await greet(f"sslmode=verify-full&sslrootcert={authority.ca_file}")
+        with pytest.raises(Unavailable):
+            await greet("sslmode=disable")
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        stranger = Authority.new(elsewhere)
+        with pytest.raises(Unavailable):
+            await greet(f"sslmode=verify-full&sslrootcert={stranger.ca_file}")
 
 
 @pytest.fixture
@@ -96,7 +118,7 @@ async def test_requests_are_done_once(through, owner, role):
 
     assert set(await asyncio.gather(*(add() for _ in range(CLIENTS * 2)))) == {b"done"}
     assert len(done) == 1
-    async with through.transaction() as tx:
+    async with through.all_tenants().transaction() as tx:
         assert await sweep(tx) == 0
 
 

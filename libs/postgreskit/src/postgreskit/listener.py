@@ -119,7 +119,6 @@ class Listener:
                 log.warning("%s: the connection broke: %s", self.name, describe(error))
             finally:
                 self._connected.clear()
-                self._asked.set()  # what was being sent may be lost as well
                 connection.terminate()
 
     async def _connect(self) -> Connection:
@@ -133,7 +132,8 @@ class Listener:
 
     async def _serve(self, connection: Connection) -> None:
         """Listen, and send what is asked for, until the connection breaks."""
-        connection.add_termination_listener(lambda _: self._asked.set())  # so that a cut is seen at once
+        # So that a cut is seen at once, and what was being sent then is sent again.
+        connection.add_termination_listener(lambda _: self._asked.set())
         await connection.add_listener(self._channel, lambda *_: self._hear())
         self._connected.set()
         self._hear()  # whatever was sent before is lost
