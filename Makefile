@@ -65,7 +65,7 @@ isolate: $(READY) ## Install each member alone and import it
 ##@ Tests
 .PHONY: test test-unit test-integration test-e2e test-chaos bench
 test: $(READY) ## Every test, on real servers, with a floor under the coverage
-	$(PYTEST) tests/unit tests/contract tests/replay tests/integration tests/e2e --cov --cov-report=term
+	$(PYTEST) tests --cov --cov-report=term
 
 test-unit: $(READY) ## Only what needs no server
 	$(PYTEST) -q tests/unit tests/contract
@@ -77,7 +77,7 @@ test-e2e: $(READY) ## The mesh as separate processes
 	$(PYTEST) -q tests/e2e
 
 test-chaos: $(READY) ## Faults, kills and cuts
-	$(PYTEST) -q tests/chaos
+	$(PYTEST) -q -m chaos tests
 
 bench: $(READY) ## Measure: every benchmark of tests/load, as ratios within one run
 	$(PY) tests/load/chain.py

@@ -14,6 +14,8 @@ from tests.fixtures.worlds import TENANT, connected
 from chassis.errors import fault_of
 from tenantmesh.dns.v1 import dns_service_pb2 as pb
 
+pytestmark = pytest.mark.chaos
+
 CALLS, AT_ONCE = 10_000, 50
 METHOD = "/tenantmesh.dns.v1.DnsService/GetRecord"
 LIMIT = 65_536

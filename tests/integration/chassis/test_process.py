@@ -9,6 +9,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.fixtures.worlds import TENANT, connected, pb, rpc
 
+pytestmark = pytest.mark.chaos
+
 
 async def up(channel):
     stub = health_pb2_grpc.HealthStub(channel)

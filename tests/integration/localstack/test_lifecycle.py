@@ -18,6 +18,8 @@ from tests.integration.localstack.conftest import Command, until
 from localstack.privileges import hand_over, unprivileged
 from localstack.servers import objectstore
 
+pytestmark = pytest.mark.chaos
+
 SMALL = ("--only", "postgres,mailsink")
 DEFAULT = {"postgres", "temporal", "objectstore", "nameserver", "mailsink", "dns", "gateway"}
 

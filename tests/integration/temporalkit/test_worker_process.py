@@ -16,6 +16,8 @@ from tests.integration.temporalkit.saga_workflows import Making, Plan
 
 from temporalkit.failures import fault_of
 
+pytestmark = pytest.mark.chaos
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
