@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from chassis import Servicer, serve
 from pagekit import PageTokens
 from postgreskit import Database, Listener
-from settingskit import load
+from settingskit import Problem, SettingsInvalid, load
 from tenantmesh.tenants.v1 import event_service_pb2_grpc as event_rpc
 from tenantmesh.tenants.v1 import lead_service_pb2_grpc as lead_rpc
 from tenantmesh.tenants.v1 import tenant_service_pb2_grpc as tenant_rpc
@@ -24,6 +25,8 @@ from tenants_service.limits.model import Limit
 from tenants_service.limits.store import Limiter
 from tenants_service.limits.translate import Origins
 from tenants_service.migrations import Schema
+from tenants_service.projections import store as projections
+from tenants_service.projections.model import PROJECTIONS
 from tenants_service.seal import Seal
 from tenants_service.settings import TenantsSettings
 from tenants_service.signing.model import Schedule
@@ -85,7 +88,24 @@ async def migrate() -> None:
         pass
 
 
-COMMANDS: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {"serve": main, "migrate": migrate}
+async def rebuild() -> None:
+    """Make every projection anew from the events alone, while the service goes on, and end."""
+    settings = configured()
+    admin = settings.database.admin_url
+    if admin is None:
+        raise SettingsInvalid([Problem("ADMIN_DATABASE_URL", "is required: projections are rebuilt by their owner")])
+    async with (
+        Schema(settings),
+        Database(settings.database, application=SERVICE) as database,
+        Database(replace(settings.database, url=admin), application=f"{SERVICE} rebuild") as owner,
+    ):
+        records, _ = opened(settings, database)
+        for projection in PROJECTIONS:
+            count = await projections.rebuild(projection, records, owner)
+            print(f"{projection.table}: {count} events")  # noqa: T201 - for the person who asked for it
+
+
+COMMANDS: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {"serve": main, "migrate": migrate, "rebuild": rebuild}
 
 
 def command(arguments: Sequence[str]) -> Callable[[], Coroutine[Any, Any, None]]:
