@@ -82,6 +82,7 @@ test-chaos: $(READY) ## Faults, kills and cuts
 bench: $(READY) ## Measure: every benchmark of tests/load, as ratios within one run
 	$(PY) tests/load/chain.py
 	$(PY) tests/load/postgres.py
+	$(PY) tests/load/gateway.py
 
 ##@ Local stack
 .PHONY: up down status logs

@@ -40,8 +40,8 @@ def test_only_some_come_with_what_they_need():
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(UnknownComponent, match="no component is called tempral; there are postgres, temporal"):
-        select(Profile.DEFAULT, ["tempral"])
+    with pytest.raises(UnknownComponent, match="no component is called nonsense; there are postgres, temporal"):
+        select(Profile.DEFAULT, ["nonsense"])
 
 
 def test_the_gateway_starts_after_every_service():
