@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import psutil
 import pytest
 from tests.fixtures.servers import CACHE
 
+from localstack import control
 from localstack.process import members
 
 PATIENCE = 60
@@ -77,7 +77,4 @@ def stack(tmp_path):
     """The command line for a state folder of its own. Afterwards nothing is left, whatever the test did."""
     command = Command(tmp_path / "state")
     yield command
-    left = command.members()
-    for process in left:
-        process.send_signal(signal.SIGKILL)
-    psutil.wait_procs(left, timeout=10)
+    control.end(command.state)

@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import pytest
 
+import localstack
 from localstack.component import Absent, Profile
 from localstack.components import COMPONENTS, UnknownComponent, select
 from localstack.servers import keycloak, mesh, prometheus
@@ -94,3 +97,12 @@ def test_prometheus_reads_every_process_that_has_metrics(tmp_path):
         "gateway": (["127.0.0.1:9901"], "/stats/prometheus"),
         "temporal": (["127.0.0.1:7234"], "/metrics"),
     }
+
+
+def test_the_readme_lists_every_component_with_its_ports():
+    readme = (Path(localstack.__file__).parents[2] / "README.md").read_text()
+    for one in COMPONENTS:
+        (row,) = [line for line in readme.splitlines() if line.startswith(f"| `{one.name}` |")]
+        assert row.endswith(f"| {one.profile.value} |")
+        ports = ", ".join(f"{name} {number}" for name, number in one.ports.items() if number)
+        assert f"| {ports} |" in row

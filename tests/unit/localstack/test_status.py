@@ -104,3 +104,9 @@ async def test_memory_counts_the_children_too(one, monkeypatch):
     finally:
         child.kill()
         await child.wait()
+
+
+async def test_what_was_asked_a_moment_ago_is_not_asked_again(one):
+    one(ready=refuses)
+    (line,) = await status.look(Record(Identity(1, 1.0), {"a": entry()}), StackSettings(), ask=False)
+    assert line.state == "ready"

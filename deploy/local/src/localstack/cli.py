@@ -148,14 +148,14 @@ def _follow(settings: StackSettings, pid: int) -> int:
     if record.phase != "running":
         print(view.failure(record), file=sys.stderr)
         return 1
-    _table(settings, record)
+    _table(settings, record, ask=False)  # each was asked a moment ago
     print(f"all ready in {record.seconds:.1f} s; what clients need: . {_relative(environment_file(settings.state))}")
     return 0
 
 
 def _already(settings: StackSettings, record: Record, wanted: Sequence[Component]) -> int:
     missing = [one.name for one in wanted if one.name not in record.entries]
-    _table(settings, record)
+    _table(settings, record, ask=True)
     if missing:
         print(f"already running, without {', '.join(missing)}: run `down` first", file=sys.stderr)
         return 1
@@ -176,8 +176,8 @@ def _not_running(settings: StackSettings, record: Record | None, *, as_json: boo
     return NOT_RUNNING
 
 
-def _table(settings: StackSettings, record: Record) -> None:
-    print(view.table(asyncio.run(look(record, settings))))
+def _table(settings: StackSettings, record: Record, *, ask: bool) -> None:
+    print(view.table(asyncio.run(look(record, settings, ask=ask))))
 
 
 def _relative(path: Path) -> Path:

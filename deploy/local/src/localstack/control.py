@@ -25,7 +25,7 @@ from localstack.stack import State
 
 LOOK_EVERY = 0.05
 END_PATIENCE = 60.0
-KEPT_FOR_OTHERS = ("debian", "uv")
+OWN = ("data", "logs", "secrets", "run", "env")
 
 
 class NotStarted(Exception):  # noqa: N818 - says what is the case
@@ -103,14 +103,12 @@ def end(state: Path, tell: Callable[[str], None] = lambda _: None) -> int:
 
 
 def purge(state: Path) -> None:
-    """Remove everything a stack keeps in its state folder, but what was downloaded."""
-    for path in state.iterdir() if state.exists() else ():
-        if path.name in KEPT_FOR_OTHERS:
-            continue
+    """Remove everything a stack keeps in its state folder, but neither what was downloaded nor what is not its own."""
+    for path in (state / name for name in OWN):
         if path.is_dir():
             shutil.rmtree(path)
         else:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def _settle(state: Path, record: Record) -> None:

@@ -16,7 +16,7 @@ from localstack.settings import StackSettings
 from localstack.site import HOST, Site
 from localstack.stack import State
 
-PATIENCE = 3.0
+PATIENCE = 5.0
 SILENT = "silent"
 """It runs, and its ready check fails."""
 FINE = {State.READY.value, State.ABSENT.value}
@@ -44,19 +44,21 @@ class Line:
         return asdict(self)
 
 
-async def look(record: Record, settings: StackSettings) -> list[Line]:
-    """Ask every component of the record, side by side."""
+async def look(record: Record, settings: StackSettings, *, ask: bool = True) -> list[Line]:
+    """Look at every component of the record, side by side, and ask each whether it serves."""
     known = {one.name: one for one in COMPONENTS}
     return await asyncio.gather(
-        *(_look(known[name], entry, settings) for name, entry in record.entries.items() if name in known)
+        *(_look(known[name], entry, settings, ask=ask) for name, entry in record.entries.items() if name in known)
     )
 
 
-async def _look(component: Component, entry: Entry, settings: StackSettings) -> Line:
+async def _look(component: Component, entry: Entry, settings: StackSettings, *, ask: bool) -> Line:
     process = entry.process.process() if entry.process else None
     state, note = entry.state.value, entry.note
-    if entry.state is State.READY:
-        state, note = await _ask(component, entry, settings) if process else (State.DIED.value, "its process is gone")
+    if entry.state is State.READY and process is None:
+        state, note = State.DIED.value, "its process is gone"
+    elif entry.state is State.READY and ask:
+        state, note = await _ask(component, entry, settings)
     present = entry.state is not State.ABSENT
     shown = {name: port for name, port in entry.ports.items() if present and component.ports.get(name)}
     return Line(

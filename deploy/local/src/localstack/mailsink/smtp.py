@@ -16,7 +16,7 @@ from localstack.mailsink.mailbox import Mailbox
 SIZE_LIMIT = 25 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: aiosmtpd reads all its members, which Python before 3.11.4 cannot do with them
 class _Keeper:
     """Puts each mail into the mailbox."""
 
