@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from aiohttp import ClientSession
-
 from localstack.checks import listening
-from localstack.component import Component, Stop, Unprepared
+from localstack.component import Component, NotReady, Stop, Unprepared
 from localstack.packages import program
 from localstack.site import HOST, Site
 
@@ -65,13 +63,15 @@ def environment(site: Site) -> Mapping[str, str]:
 
 async def ready(site: Site) -> None:
     """The administrator can list the buckets, and the volumes that hold the objects have reported themselves."""
+    from aiohttp import ClientSession
+
     await listening(site.ports["s3"])
     await asyncio.to_thread(_list_buckets, site)
     async with ClientSession() as client, client.get(f"http://{HOST}:{site.ports['master']}/dir/status") as answer:
         topology = (await answer.json())["Topology"]
     if not topology.get("DataCenters"):
         msg = "no volume server has reported to the master"
-        raise ConnectionError(msg)
+        raise NotReady(msg)
 
 
 def _list_buckets(site: Site) -> None:
