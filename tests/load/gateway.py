@@ -125,7 +125,7 @@ def report(spans: dict[str, list[float]]) -> None:
     added = median(spans["JSON through the gateway"]) - base
     verdict = "stretch reached" if added <= STRETCH else "reached" if added <= REACH else "not reached"
     lines.append(f"JSON adds {added:+.2f} ms at the median; reach {REACH} ms, stretch {STRETCH} ms: {verdict}")
-    print("\n".join(lines))  # noqa: T201 - its purpose
+    print("\n".join(lines))
 
 
 def median(taken: list[float]) -> float:
