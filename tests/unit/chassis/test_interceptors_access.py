@@ -51,7 +51,7 @@ async def test_a_public_method_asks_nobody(world, authorization):
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
-async def test_whoever_calls_a_public_one_is_anybody(method):
+async def test_nobody_is_asked_who_probes(method):
     from dataclasses import replace
 
     from chassis.context import CallContext
@@ -64,7 +64,7 @@ async def test_whoever_calls_a_public_one_is_anybody(method):
     class Callers:
         known = verified = None
 
-    public = replace(method, permission="public")
+    public = replace(method, permission="public", builtin=True)
     assert authorize(public, proceed) is proceed
     handle = authenticate(Callers())(public, proceed)
     assert await handle(Call(public, b"", None, {"authorization": "x"}, CallContext())) is ANYBODY

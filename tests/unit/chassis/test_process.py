@@ -2,12 +2,13 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import dataclass
 
 import pytest
 
 from chassis import StartFailed, run
 from chassis.process import _loop_factory, signals
-from settingskit import Problem, SettingsInvalid
+from settingskit import Problem, SettingsInvalid, setting
 
 
 def test_a_process_that_ends_well_answers_0(capsys):
@@ -91,3 +92,28 @@ async def test_one_before_anything_is_up_cancels():
 
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(asyncio.create_task(start()), 5)
+
+
+@dataclass(frozen=True)
+class Settings:
+    port: int = setting("RPC_PORT", default=0, help="The port.")
+    database: str = setting("DATABASE_URL", help="The database.")
+    colour: str = setting("COLOUR", default="", help="The colour.")
+
+
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_asked_for_help_it_lists_each_setting_once(capsys, monkeypatch, word):
+    monkeypatch.setattr(sys, "argv", ["dns", word])
+
+    async def main():
+        pytest.fail("started")
+
+    assert run(main, settings=[Settings, Settings]) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "RPC_PORT  (default: 0)",
+        "    The port.",
+        "DATABASE_URL  (required)",
+        "    The database.",
+        "COLOUR  (default: none)",
+        "    The colour.",
+    ]

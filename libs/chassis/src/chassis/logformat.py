@@ -6,7 +6,9 @@ import logging
 import re
 import time
 import traceback
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from json.encoder import JSONEncoder, encode_basestring_ascii
 from typing import Any, Final
 
@@ -16,12 +18,34 @@ from chassis import context
 from chassis.redaction import HIDDEN, clean, names_secret, redact
 from faults import Fault
 
-_STANDARD: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+_BLANK: Final = vars(logging.makeLogRecord({}))
+_STANDARD: Final = {*_BLANK, "message", "asctime", "taskName"}
 _NOT_EXTRA: Final = frozenset(_STANDARD | {"time", "level", "logger", "service", "exception", "stack"})
 _COLOURS: Final = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a caller sends must not steer a terminal
 _quoted: Final = encode_basestring_ascii  # ASCII, so that neither terminal nor half a surrogate pair breaks a line
 _encode: Final = JSONEncoder(separators=(",", ":")).encode
+
+
+class CallRecord(logging.LogRecord):
+    """The record of a call: the one line so frequent that making a plain record of it costs too much.
+
+    Its message and its own fields are the chassis', so that nobody looks for secrets in them.
+    """
+
+    def __init__(self, name: str, level: int, message: str, created: float, own: Mapping[str, str | float]) -> None:
+        known = self.__dict__
+        known.update(_BLANK)
+        known.update(own)
+        self.name, self.msg = name, message
+        self.levelno, self.levelname = level, logging.getLevelName(level)
+        self.created, self.msecs = created, created % 1 * 1000
+        self.own = dict(own)
+
+    def say(self, more: Mapping[str, object]) -> None:
+        """Add what others had a hand in: it is cleaned."""
+        for key, value in more.items():
+            self.__dict__[key] = self.own[key] = clean(value)
 
 
 class JsonFormatter(logging.Formatter):
@@ -35,12 +59,13 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Everything known about the record, in a stable order: what it is, what it belongs to, its own fields."""
         # Written piece by piece: json.dumps of the whole line takes as long as everything else here together.
+        message = record.msg if isinstance(record, CallRecord) else _message(record)
         line = (
             f'{{"time":"{self._time(record)}","level":"{record.levelname}","logger":{_quoted(record.name)},'
-            f'"message":{_quoted(_message(record))},"service":{self._service}'
+            f'"message":{_quoted(message)},"service":{self._service}'
         )
         for key, value in _fields(record).items():
-            line += f",{_quoted(key)}:{_json(value)}"
+            line += _named(key) + (_quoted(value) if type(value) is str else _json(value))
         return line + "}"
 
     def _time(self, record: logging.LogRecord) -> str:
@@ -74,10 +99,13 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\x{ord(match[0]):02x}"
 
 
+@lru_cache(maxsize=1024)
+def _named(key: str) -> str:
+    return f",{_quoted(key)}:"
+
+
 def _json(value: Any) -> str:
-    kind = type(value)  # the three that make up nearly every line; subclasses go the long way
-    if kind is str:
-        return _quoted(value)
+    kind = type(value)  # with text, which stands above, these make up nearly every line; subclasses go the long way
     return repr(value) if kind is int or kind is float else _encode(value)
 
 
@@ -90,6 +118,9 @@ def _message(record: logging.LogRecord) -> str:
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     fields = _surroundings()
+    if isinstance(record, CallRecord):
+        fields.update(record.own)
+        return fields
     for key, value in record.__dict__.items():
         if key not in _NOT_EXTRA:
             fields[key] = HIDDEN if names_secret(key) else clean(value)

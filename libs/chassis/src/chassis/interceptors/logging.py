@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from contextvars import copy_context
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import grpc
 from opentelemetry import context as tracing
@@ -14,33 +14,26 @@ from opentelemetry import context as tracing
 from chassis import context
 from chassis.context import CallContext
 from chassis.interceptors.call import Call, Handler, Method
+from chassis.logformat import CallRecord
 from faults import Fault
 
 _log = logging.getLogger(__name__)
+_OK = grpc.StatusCode.OK
 _OURS = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS})
 """The codes that say a caller could not have done better."""
 
 _TOGETHER = 128
 _SECONDS = 0.1
 
-
-class Ended(NamedTuple):
-    """What a call leaves behind for its line."""
-
-    facts: CallContext
-    span: tracing.Context
-    level: int
-    when: float
-    seconds: float
-    code: grpc.StatusCode
-    fault: Fault | None
+Ended: TypeAlias = tuple[CallContext, tracing.Context, int, float, float, grpc.StatusCode, Fault | None]
+"""What a call leaves behind for its line: facts, span, level, when it ended, how long it took, how, and why."""
 
 
 class CallLog:
     """Writes the lines of several calls together.
 
     Between two calls gRPC's own code displaces from the processor's caches what writing a line needs: one line alone
-    takes 34 us, one of many 15. Until then each call leaves what its line will say, and nothing larger.
+    takes 40 us, one of many 9. Until then each call leaves what its line will say, and nothing larger.
     """
 
     def __init__(self) -> None:
@@ -55,12 +48,11 @@ class CallLog:
             try:
                 return await proceed(call)
             finally:
-                level = logging.ERROR if call.code in _OURS else usual
+                code = call.code
+                level = logging.ERROR if code is not _OK and code in _OURS else usual
                 if _log.isEnabledFor(level):
                     seconds = time.perf_counter() - call.started
-                    self._note(
-                        Ended(call.facts, tracing.get_current(), level, time.time(), seconds, call.code, call.fault)
-                    )
+                    self._note((call.facts, tracing.get_current(), level, time.time(), seconds, code, call.fault))
 
         return handle
 
@@ -81,22 +73,20 @@ class CallLog:
     def _write(self) -> None:
         """Write each line as if its call were still the current one."""
         calls, self._ended = self._ended, []
-        for ended in calls:
-            context.enter(ended.facts)
-            tracing.attach(ended.span)
-            record = _log.makeRecord(_log.name, ended.level, "", 0, "call ended", (), None, extra=_fields(ended))
-            record.created, record.msecs = ended.when, ended.when % 1 * 1000
+        for facts, span, level, when, seconds, code, fault in calls:
+            context.enter(facts)
+            tracing.attach(span)
+            own: dict[str, str | float] = {
+                "method": facts.method,
+                "code": code.name,
+                "duration_ms": round(seconds * 1000, 3),
+            }
+            record = CallRecord(_log.name, level, "call ended", when, own)
+            if fault is not None:
+                record.say(_why(fault))
             _log.handle(record)
 
 
-def _fields(ended: Ended) -> dict[str, object]:
-    fields: dict[str, object] = {
-        "method": ended.facts.method,
-        "code": ended.code.name,
-        "duration_ms": round(ended.seconds * 1000, 3),
-    }
-    if ended.fault is not None:
-        fields |= {"reason": ended.fault.reason, "facts": ended.fault.facts}
-        if ended.fault.__cause__ is not None:
-            fields["cause"] = repr(ended.fault.__cause__)
-    return fields
+def _why(fault: Fault) -> dict[str, object]:
+    why: dict[str, object] = {"reason": fault.reason, "facts": fault.facts}
+    return why if fault.__cause__ is None else {**why, "cause": repr(fault.__cause__)}
