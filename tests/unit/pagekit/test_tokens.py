@@ -15,6 +15,10 @@ def test_a_token_reads_back_in_its_scope(position, scope):
     assert TOKENS.open(TOKENS.sign(position, scope=scope), scope=scope) == tuple(position)
 
 
+def test_a_long_name_in_any_script_fits_a_request():
+    assert len(TOKENS.sign(("資" * 200,), scope="list")) <= 1024
+
+
 def test_the_empty_token_is_the_first_page():
     assert TOKENS.open("", scope="any") is None
 

@@ -55,7 +55,7 @@ class PageTokens:
 
     def sign(self, position: Sequence[Scalar], *, scope: str) -> str:
         """The token for the page after `position`, in the list that `scope` names."""
-        payload = json.dumps(list(position), separators=(",", ":")).encode()
+        payload = json.dumps(list(position), separators=(",", ":"), ensure_ascii=False).encode()
         return f"{_encode(payload)}.{_encode(_signature(self._keys[0], scope, payload))}"
 
     def open(self, token: str, *, scope: str) -> tuple[Scalar, ...] | None:
