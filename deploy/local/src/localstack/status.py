@@ -16,7 +16,7 @@ from localstack.settings import StackSettings
 from localstack.site import HOST, Site
 from localstack.stack import State
 
-PATIENCE = 5.0
+PATIENCE = 10.0
 SILENT = "silent"
 """It runs, and its ready check fails."""
 FINE = {State.READY.value, State.ABSENT.value}

@@ -75,7 +75,7 @@ async def ready(site: Site) -> None:
     """A statement is answered."""
     import asyncpg
 
-    connection = await asyncpg.connect(dsn(site), timeout=2)
+    connection = await asyncpg.connect(dsn(site), timeout=5)
     try:
         await connection.fetchval("select 1")
     finally:
