@@ -8,11 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import activity, workflow
+from temporalio.exceptions import ActivityError
 
 import faults
 from temporalkit.ledger import Ledger, as_data
 from temporalkit.retries import Preset
-from temporalkit.saga import Saga, shielded
+from temporalkit.saga import Saga
+from temporalkit.shielding import shielded
 
 QUICK = Preset(
     start_to_close=timedelta(seconds=10),
@@ -42,6 +44,9 @@ class Plan:
     heartbeat_timeout: float = 5
     no_undo: list[str] = field(default_factory=list)
     undo_bug: str = ""
+    bear: list[str] = field(default_factory=list)
+    wrap: bool = False
+    gather: list[str] = field(default_factory=list)
 
 
 class World:
@@ -56,6 +61,7 @@ class World:
         self.undo_lies: set[str] = set()
         self.hang: set[str] = set()
         self.stubborn: set[str] = set()
+        self.cancelled: set[str] = set()
         self.reached = asyncio.Event()
         self.release = asyncio.Event()
 
@@ -95,6 +101,7 @@ class World:
                 await asyncio.sleep(0.01)
         except asyncio.CancelledError:
             if name not in self.stubborn:
+                self.cancelled.add(name)
                 raise
             self.journal.append(f"{name} ignores the cancellation")
 
@@ -105,7 +112,7 @@ class Making:
 
     @workflow.init
     def __init__(self, plan: Plan) -> None:
-        names = [*plan.steps, *(name for branch in plan.parallel for name in branch)]
+        names = [*plan.steps, *plan.gather, *(name for branch in plan.parallel for name in branch)]
         names += [plan.final] if plan.final else []
         self._ledger = Ledger([*names, *plan.after], clock=workflow.now, changed=self._note)
         self._plan = plan
@@ -131,6 +138,8 @@ class Making:
                     await asyncio.sleep(plan.nap)
             if plan.parallel:
                 results += await saga.branches(*(self._branch(plan, names) for names in plan.parallel))
+            if plan.gather:
+                results += await asyncio.gather(*(self._step(plan, name) for name in plan.gather))
             if plan.fault_between:
                 raise faults.Denied("Not in this house.", reason="NOT_HERE")
             if plan.final:
@@ -155,7 +164,11 @@ class Making:
                     where=f"the thing {name}",
                     **more,
                 )
-            except Exception:
+            except ActivityError as error:
+                if name in plan.bear:
+                    return "borne"
+                if plan.wrap:
+                    raise faults.Aborted("I say it in my words.", reason="MY_WORDS") from error
                 if not plan.hold:
                     raise
                 await workflow.wait_condition(lambda: self._retry)

@@ -17,6 +17,11 @@ def world() -> World:
     return World()
 
 
+@pytest.fixture(params=[("a",), ("a", "b")], ids=["the last step", "not the last step"])
+def steps(request):
+    return list(request.param)
+
+
 @pytest.fixture
 def start(client, queue, run_id):
     async def starting(plan: Plan):
@@ -140,16 +145,19 @@ async def test_a_cancel_during_an_activity_reaches_it_before_the_undo_starts(mak
         assert await failure_of(handle) is None
         ledger = by_step(await handle.query(Making.ledger))
     assert await status_of(handle) is WorkflowExecutionStatus.CANCELED
+    assert world.cancelled == {"b"}
     assert world.things == set()
     assert world.journal == ["make a", "make b", "remove b", "remove a"]
     assert ledger["b"] == {"state": "undone", "outcome": "undone"}
 
 
-async def test_an_activity_that_succeeds_although_cancelled_is_undone_and_nothing_follows_it(making, start, world):
+async def test_an_activity_that_succeeds_although_cancelled_is_undone_and_nothing_follows_it(
+    making, start, world, steps
+):
     world.hang.add("a")
     world.stubborn.add("a")
     async with making():
-        handle = await start(Plan(steps=["a", "b"]))
+        handle = await start(Plan(steps=steps))
         await world.reached.wait()
         await handle.cancel()
         assert await failure_of(handle) is None
@@ -178,6 +186,7 @@ async def test_a_cancel_during_the_undo_changes_nothing(making, start, world):
         await world.reached.wait()
         await handle.cancel()
         await until_async(lambda: cancel_arrived(handle))
+        assert not await activity_cancelled(handle)
         world.release.set()
         fault = await failure_of(handle)
     assert await status_of(handle) is WorkflowExecutionStatus.FAILED
@@ -228,6 +237,7 @@ async def test_a_failing_branch_stops_the_others_before_anything_is_undone(makin
         fault = await failure_of(handle)
         ledger = by_step(await handle.query(Making.ledger))
     assert fault.facts["step"] == "d"
+    assert world.cancelled == {"b"}
     assert world.things == set()
     undone = [line for line in world.journal if line.startswith("remove")]
     assert undone == ["remove d", "remove b", "remove a"]
@@ -246,6 +256,8 @@ async def test_a_cancel_stops_all_branches(making, start, world):
         await handle.cancel()
         assert await failure_of(handle) is None
     assert await status_of(handle) is WorkflowExecutionStatus.CANCELED
+    assert await activity_cancelled(handle)
+    assert world.cancelled == {"b", "d"}
     assert world.things == set()
 
 
@@ -260,6 +272,20 @@ async def test_a_stubborn_branch_ends_after_the_step_at_work(making, start, worl
     assert world.things == set()
 
 
+async def test_steps_nobody_stopped_are_waited_for_before_anything_is_undone(making, start, world):
+    world.hang.add("b")
+    world.fail_before.add("d")
+    async with making():
+        handle = await start(Plan(steps=[], gather=["b", "d"]))
+        await world.reached.wait()
+        await until_async(lambda: causes_of(handle, "d", "CANNOT_BE_MADE"))
+        assert not [line for line in world.journal if line.startswith("remove")]
+        world.release.set()
+        fault = await failure_of(handle)
+    assert fault.facts["step"] == "d"
+    assert world.things == set()
+
+
 async def test_a_mistake_of_the_programmer_undoes_nothing_and_waits_to_be_mended(making, start, world):
     async with making():
         handle = await start(Plan(steps=["a", "b"], bug="b"))
@@ -267,6 +293,29 @@ async def test_a_mistake_of_the_programmer_undoes_nothing_and_waits_to_be_mended
         assert world.things == {"a"}
         assert await status_of(handle) is WorkflowExecutionStatus.RUNNING
         await handle.terminate()
+
+
+async def test_a_failure_that_is_borne_is_not_the_one_the_run_ends_with(making, start, world):
+    world.fail_before |= {"a", "c"}
+    async with making():
+        handle = await start(Plan(steps=["a", "b", "c"], bear=["a"]))
+        fault = await failure_of(handle)
+        ledger = by_step(await handle.query(Making.ledger))
+    assert fault.facts["step"] == "c"
+    assert world.things == set()
+    assert ledger == {
+        "a": {"state": "undone", "outcome": "was_absent"},
+        "b": {"state": "undone", "outcome": "undone"},
+        "c": {"state": "failed", "outcome": "was_absent"},
+    }
+
+
+async def test_a_failure_the_workflow_says_in_its_own_words_keeps_its_step(making, start, world):
+    world.fail_before.add("b")
+    async with making():
+        handle = await start(Plan(steps=["a", "b"], wrap=True))
+        fault = await failure_of(handle)
+    assert (fault.reason, fault.facts) == ("MY_WORDS", {"step": "b"})
 
 
 async def test_a_mistake_in_an_undo_stops_there_until_it_is_mended(making, start, world):
@@ -303,7 +352,7 @@ async def test_past_the_point_of_no_return_nothing_is_undone(making, start, worl
     async with making():
         handle = await start(Plan(steps=["a"], final="activate", after=["mail"]))
         fault = await failure_of(handle)
-    assert fault.reason == "CANNOT_BE_MADE"
+    assert (fault.reason, fault.facts["step"]) == ("CANNOT_BE_MADE", "mail")
     assert world.things == {"a", "activate"}
 
 
@@ -314,6 +363,7 @@ async def test_the_final_step_cannot_be_cancelled_and_those_after_it_neither(mak
         await world.reached.wait()
         await handle.cancel()
         await until_async(lambda: cancel_arrived(handle))
+        assert not await activity_cancelled(handle)
         world.release.set()
         assert await handle.result() == ["a!", "activate!", "mail!"]
     assert world.things == {"a", "activate", "mail"}
@@ -357,7 +407,7 @@ async def test_a_step_held_for_a_person_goes_on_where_it_failed(making, start, w
     assert percents == sorted(percents)
 
 
-async def test_every_way_replays_without_a_cache(making, start, world):
+async def test_every_way_replays_without_a_cache(making, start, world, caplog):
     """Nothing is kept in memory, so each task replays the whole history, compensation included."""
     world.fail_before.add("d")
     world.hang.add("b")
@@ -366,6 +416,7 @@ async def test_every_way_replays_without_a_cache(making, start, world):
         fault = await failure_of(handle)
     assert fault.facts["step"] == "d"
     assert world.things == set()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_shielded_work_is_finished_before_the_cancellation_is_raised(making, client, queue, run_id, world):
@@ -406,6 +457,10 @@ async def cancel_arrived(handle):
     names = [event.WhichOneof("attributes") for event in await events_of(handle)]
     wanted = "workflow_execution_cancel_requested_event_attributes"
     return wanted in names and "workflow_task_completed_event_attributes" in names[names.index(wanted) :]
+
+
+async def activity_cancelled(handle):
+    return any(event.HasField("activity_task_cancel_requested_event_attributes") for event in await events_of(handle))
 
 
 async def task_failed(handle):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+
+from temporalio.client import WorkflowExecutionStatus
+from tests.integration.temporalkit.worker_workflows import SetsUnknown
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = """
@@ -44,3 +48,15 @@ def test_workflows_in_a_script_need_a_guard(tmp_path, temporal, queue):
     unguarded = run_script(tmp_path, temporal, f"{queue}-2", "asyncio.run(main())\n")
     assert "Failed validating workflow" in unguarded.stderr
     assert unguarded.returncode == 1
+
+
+async def test_a_run_that_sets_an_unknown_search_attribute_hangs(client, worker, queue, run_id):
+    """Why a worker asks the namespace first."""
+    async with worker(workflows=[SetsUnknown]):
+        handle = await client.start_workflow(SetsUnknown.run, id=run_id, task_queue=queue)
+        while not any(  # noqa: ASYNC110 - the server is asked
+            [event.HasField("workflow_task_failed_event_attributes") async for event in handle.fetch_history_events()]
+        ):
+            await asyncio.sleep(0.05)
+        assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+        await handle.terminate()

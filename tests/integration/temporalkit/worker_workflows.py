@@ -17,6 +17,7 @@ QUICK = Preset(
     attempts=3,
     longest_delay=timedelta(milliseconds=20),
 )
+UNKNOWN = SearchAttributeKey.for_keyword("MeshNobodyRegistered")
 COLOUR = SearchAttributeKey.for_keyword("MeshColour")
 
 
@@ -75,6 +76,15 @@ class Colours:
     async def run(self) -> str:
         workflow.upsert_search_attributes([COLOUR.value_set("blue")])
         return "done"
+
+
+@workflow.defn
+class SetsUnknown:
+    """Sets a search attribute that the namespace does not know."""
+
+    @workflow.run
+    async def run(self) -> None:
+        workflow.upsert_search_attributes([UNKNOWN.value_set("blue")])
 
 
 @workflow.defn(name="Versioned")

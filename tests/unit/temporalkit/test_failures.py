@@ -25,7 +25,7 @@ from temporalio.service import RPCError, RPCStatusCode
 import faults
 from faults import Fault, Kind, Violation
 from temporalkit.converter import data_converter
-from temporalkit.failures import application_error, fault_of, run_failure
+from temporalkit.failures import application_error, fault_of, faults_raised, run_failure
 from temporalkit.ledger import Ledger
 
 
@@ -226,11 +226,35 @@ def test_what_a_call_to_a_service_raises():
     assert (fault.kind, fault.reason, fault.message) == (Kind.ABORTED, "ABORTED", "Lost.")
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        rpc_error(RPCStatusCode.UNAVAILABLE),
+        RuntimeError("Failed client connect: x"),
+        WorkflowFailureError(cause=application_error(faults.Unavailable("Away.", reason="AWAY"))),
+    ],
+)
+def test_calls_to_temporal_raise_faults(error):
+    with pytest.raises(faults.Unavailable) as caught, faults_raised():
+        raise error
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    "error", [WorkflowFailureError(cause=CancelledError()), RuntimeError("a mistake"), ValueError("a mistake")]
+)
+def test_what_is_no_failure_of_temporal_stays_what_it_is(error):
+    with pytest.raises(type(error)) as caught, faults_raised():
+        raise error
+    assert caught.value is error
+
+
 def test_a_run_fails_with_its_root_cause_and_the_step():
     ledger = Ledger(["a", "b"], clock=lambda: None)
     fault = faults.Conflict("It is taken.", reason="TAKEN", facts={"name": "x"})
     ledger.begin("b")
     ledger.fail("b", fault)
+    ledger.end("b")
     failure = run_failure(activity_error(application_error(fault)), ledger)
     assert failure.message == "b: It is taken."
     assert (failure.type, failure.non_retryable) == ("conflict", True)

@@ -28,7 +28,7 @@ def step(ledger, name):
 
 def test_a_plan_is_pending_from_the_start(ledger):
     assert [one.state for one in ledger.steps] == [State.PENDING] * 4
-    assert (ledger.percent, ledger.current, ledger.failed, ledger.left_behind) == (0, (), None, ())
+    assert (ledger.percent, ledger.current, ledger.ended_by, ledger.left_behind) == (0, (), None, ())
 
 
 def test_names_are_unique_and_known(clock, ledger):
@@ -47,19 +47,18 @@ def test_a_step_has_times_and_attempts(ledger):
     again = step(ledger, "a")
     assert (again.attempt, again.cause, again.end_time) == (2, None, None)
     assert again.start_time == BEGIN
-    assert ledger.failed is None
     ledger.done("a")
     assert step(ledger, "a").end_time == BEGIN + timedelta(seconds=2)
     assert ledger.percent == 25
 
 
-def test_the_first_failure_is_the_one_the_run_ends_with(ledger):
-    for name in "abc":
+def test_a_failure_that_is_borne_does_not_end_the_run(ledger):
+    for name in "ab":
         ledger.begin(name)
-    ledger.fail("a", None)  # cancelled
-    ledger.fail("b", Conflict("no", reason="FIRST_ONE"))
-    ledger.fail("c", Conflict("no", reason="SECOND_ONE"))
-    assert ledger.failed.name == "b"
+        ledger.fail(name, Conflict("no", reason="NO_WAY"))
+    assert ledger.ended_by is None
+    ledger.end("b")
+    assert ledger.ended_by.name == "b"
 
 
 def test_undoing_names_what_was_found(ledger):
@@ -68,6 +67,7 @@ def test_undoing_names_what_was_found(ledger):
     ledger.done("a")
     ledger.done("b")
     ledger.fail("c", Conflict("no", reason="NO_WAY"))
+    ledger.end("c")
     ledger.undo("c", existed=False)
     ledger.leave("b", where="the attic", cause=Denied("no", reason="HANDS_OFF"))
     ledger.undo("a", existed=True)
@@ -81,7 +81,7 @@ def test_undoing_names_what_was_found(ledger):
         ("b", "the attic", "HANDS_OFF")
     ]
     assert step(ledger, "c").cause.reason == "NO_WAY"
-    assert ledger.failed.name == "c"
+    assert ledger.ended_by.name == "c"
     assert ledger.percent == 0
 
 

@@ -15,7 +15,7 @@ from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
 
 from chassis import telemetry
 from settingskit import Problem, SettingsInvalid
-from temporalkit.failures import fault_of
+from temporalkit.failures import faults_raised
 from temporalkit.metrics import observed_runtime
 from temporalkit.plugin import mesh_plugin
 from temporalkit.settings import TemporalSettings
@@ -53,7 +53,7 @@ class TemporalClient:
 
     @property
     def client(self) -> Client:
-        """The SDK's client. What it raises becomes a fault with `temporalkit.failures.fault_of`."""
+        """The SDK's client. What it raises becomes a fault with `temporalkit.failures.faults_raised`."""
         if self._client is None:
             raise RuntimeError("the Temporal client is not open")
         return self._client
@@ -86,10 +86,8 @@ class TemporalClient:
             Fault: Temporal is away, or has no such namespace.
         """
         request = DescribeNamespaceRequest(namespace=self.client.namespace)
-        try:
+        with faults_raised():
             await self.client.workflow_service.describe_namespace(request)
-        except Exception as error:
-            raise fault_of(error) or error from error
 
     async def connected(self) -> Client:
         """A client that has its connection, which a worker needs. Waits until Temporal is there."""

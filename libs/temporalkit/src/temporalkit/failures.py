@@ -6,7 +6,8 @@ any other exception, and whatever a fault was raised from, stays in the log of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from temporalio.converter import (
 from temporalio.exceptions import (
     ApplicationError,
     ServerError,
+    TemporalError,
     TerminatedError,
     WorkflowAlreadyStartedError,
     is_cancelled_exception,
@@ -69,8 +71,8 @@ def run_failure(error: BaseException, ledger: Ledger) -> ApplicationError:
     """What a run closes with: the root cause, the step it happened in (fact `step`), and what became of every step."""
     fault = fault_of(error) or unexpected(error)
     facts, prefix = fault.facts, ""
-    if ledger.failed is not None:
-        facts, prefix = {**facts, "step": ledger.failed.name}, f"{ledger.failed.name}: "
+    if ledger.ended_by is not None:
+        facts, prefix = {**facts, "step": ledger.ended_by.name}, f"{ledger.ended_by.name}: "
     return ApplicationError(
         prefix + fault.message,
         {**_details(fault), "facts": facts},
@@ -94,6 +96,18 @@ def fault_of(error: BaseException) -> Fault | None:
             return None
     translate = next((translate for kind, translate in _TRANSLATORS if isinstance(error, kind)), unexpected)
     return translate(error)
+
+
+@contextmanager
+def faults_raised() -> Iterator[None]:
+    """Turn what calls to Temporal raise inside the block into faults; a cancelled run stays what it was."""
+    try:
+        yield
+    except (TemporalError, RuntimeError) as error:
+        fault = fault_of(error)
+        if fault is None or fault.facts.get("exception"):  # cancelled, or no error of Temporal's
+            raise
+        raise fault from error
 
 
 def unexpected(error: BaseException) -> Fault:

@@ -70,7 +70,7 @@ class Ledger:
         self._clock = clock
         self._changed = changed
         self._best = 0
-        self._failed: str | None = None
+        self._ended_by: str | None = None
         self._undoing = False
 
     @property
@@ -84,9 +84,9 @@ class Ledger:
         return tuple(step.name for step in self.steps if step.state is State.RUNNING)
 
     @property
-    def failed(self) -> Step | None:
-        """The step that ended the run, whatever became of it since."""
-        return self._steps[self._failed] if self._failed else None
+    def ended_by(self) -> Step | None:
+        """The step whose failure ended the run, whatever became of it since."""
+        return self._steps[self._ended_by] if self._ended_by else None
 
     @property
     def left_behind(self) -> tuple[Step, ...]:
@@ -102,8 +102,6 @@ class Ledger:
     def begin(self, name: str) -> None:
         """The step is at work, for the first time or again."""
         step = self._steps[name]
-        if self._failed == name:
-            self._failed = None
         self._write(
             replace(
                 step,
@@ -124,15 +122,17 @@ class Ledger:
         self._end(name, State.SKIPPED)
 
     def fail(self, name: str, cause: Fault | None) -> None:
-        """The step failed; without a cause it was cancelled. The first failure is the one the run ends with."""
+        """The step failed; without a cause it was cancelled."""
         self._end(name, State.FAILED, cause=cause)
-        if cause is not None and self._failed is None:
-            self._failed = name
+
+    def end(self, name: str) -> None:
+        """The step's failure ends the run."""
+        self._ended_by = name
 
     def undo(self, name: str, *, existed: bool) -> None:
         """The step was undone. The one that ended the run stays failed; its outcome says that nothing is left."""
         self._undoing = True
-        state = State.FAILED if name == self._failed else State.UNDONE
+        state = State.FAILED if name == self._ended_by else State.UNDONE
         self._end(name, state, outcome=Outcome.UNDONE if existed else Outcome.WAS_ABSENT)
 
     def leave(self, name: str, *, where: str, cause: Fault | None) -> None:

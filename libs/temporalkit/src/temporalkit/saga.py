@@ -28,6 +28,7 @@ from temporalio.exceptions import is_cancelled_exception
 from temporalkit.failures import fault_of, run_failure
 from temporalkit.ledger import Ledger
 from temporalkit.propagation import at_step
+from temporalkit.shielding import until_done
 
 T = TypeVar("T")
 
@@ -55,6 +56,7 @@ class Saga:
         """Keep the run's ledger; its plan names every step."""
         self.ledger = ledger
         self._undos: dict[str, _Undo] = {}
+        self._failures: dict[str, BaseException] = {}
         self._running = 0
         self._stopping = 0
         self._committed = False
@@ -92,6 +94,7 @@ class Saga:
                 result = await self._run(do, final=final)
         except BaseException as error:
             if _ends_the_run(error):
+                self._failures[name] = error
                 self.ledger.fail(name, fault_of(error))
             raise
         finally:
@@ -138,18 +141,30 @@ class Saga:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Undo when the run failed or was cancelled, and close it as what it was, with its root cause."""
-        if error is None or self._committed or not _ends_the_run(error):
+        if error is None or not _ends_the_run(error):
             return
-        cancelled = workflow.cancellation_reason() is not None
-        self._stopping += 1
-        undoing = asyncio.create_task(self._undo_all())
-        await _until_done(undoing)
-        undoing.result()
+        cancelled = workflow.cancellation_reason() is not None and not self._committed
+        self._name_culprit(error)
+        if not self._committed:
+            self._stopping += 1
+            undoing = asyncio.create_task(self._undo_all())
+            await until_done(undoing)
+            undoing.result()
         if is_cancelled_exception(error):
             return
         if cancelled:  # the step failed because it was cancelled
             raise asyncio.CancelledError from error
         raise run_failure(error, self.ledger) from error
+
+    def _name_culprit(self, error: BaseException) -> None:
+        """Tell the ledger which step's failure this is: others may have failed before, and been borne."""
+        cause: BaseException | None = error
+        while cause is not None:
+            for name, failure in self._failures.items():
+                if failure is cause and not is_cancelled_exception(failure):
+                    self.ledger.end(name)
+                    return
+            cause = cause.__cause__
 
     def _register(
         self,
@@ -165,7 +180,7 @@ class Saga:
         if not (final or self._committed):
             return await do()
         task = asyncio.ensure_future(do())
-        await _until_done(task)  # a cancellation comes too late here, and is dropped
+        await until_done(task)  # a cancellation comes too late here, and is dropped
         result = task.result()
         if final:
             self.commit()
@@ -184,7 +199,7 @@ class Saga:
         for task in tasks:
             task.cancel()
         ended = asyncio.create_task(workflow.wait(tasks))
-        await _until_done(ended)
+        await until_done(ended)
         self._stopping -= 1
 
     async def _undo_all(self) -> None:
@@ -206,27 +221,6 @@ class Saga:
             self.ledger.undo(undo.name, existed=answer if isinstance(answer, bool) else answer.existed)
         else:
             self.ledger.leave(undo.name, where=undo.where, cause=None)
-
-
-async def shielded(work: Coroutine[Any, Any, T]) -> T:
-    """Finish the work whatever cancellation arrives meanwhile; the cancellation is raised afterwards."""
-    task = asyncio.create_task(work)
-    cancellation = await _until_done(task)
-    result = task.result()
-    if cancellation is not None:
-        raise cancellation
-    return result
-
-
-async def _until_done(task: asyncio.Future[Any]) -> asyncio.CancelledError | None:
-    """Wait for the task, and answer the cancellation that arrived while waiting."""
-    cancellation = None
-    while not task.done():
-        try:
-            await workflow.wait([task])
-        except asyncio.CancelledError as error:
-            cancellation = error
-    return cancellation
 
 
 def _ends_the_run(error: BaseException) -> bool:

@@ -16,6 +16,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
+from temporalio.service import RPCError
 from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerTuner
 
 import faults
@@ -24,7 +25,7 @@ from faults import Fault
 from temporalkit.activities import ActivityInterceptor
 from temporalkit.client import TemporalClient
 from temporalkit.deployments import deployment_config, promote
-from temporalkit.failures import fault_of
+from temporalkit.failures import faults_raised
 from temporalkit.sandbox import workflow_runner
 from temporalkit.search_attributes import missing_search_attributes
 from temporalkit.settings import WorkerSettings
@@ -135,12 +136,7 @@ class Workers:
 
     async def _run(self) -> None:
         client = await self._temporal.connected()
-        while lacking := await missing_search_attributes(client, self._work.search_attributes):
-            if lacking != self._lacking:
-                _log.error("the namespace lacks search attributes", extra={"search_attributes": lacking})
-            self._lacking = lacking
-            await asyncio.sleep(_REMEDY)
-        self._lacking = ()
+        await self._search_attributes_known(client)
         self._workers = [self._worker(client, queue) for queue in self._work.queues]
         tasks = [asyncio.create_task(worker.run()) for worker in self._workers]
         if self._settings.promote:
@@ -153,6 +149,20 @@ class Workers:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+
+    async def _search_attributes_known(self, client: Client) -> None:
+        while True:
+            try:
+                lacking = await missing_search_attributes(client, self._work.search_attributes)
+            except RPCError as error:
+                _log.warning("Temporal cannot be reached", extra={"cause": error.message})
+            else:
+                if lacking and not self._lacking:
+                    _log.error("the namespace lacks search attributes", extra={"search_attributes": lacking})
+                self._lacking = lacking
+                if not lacking:
+                    return
+            await asyncio.sleep(_REMEDY)
 
     def _worker(self, client: Client, queue: Queue) -> Worker:
         settings = self._settings
@@ -179,10 +189,8 @@ async def _polls(client: Client, queue: str, kind: TaskQueueType.ValueType) -> b
     request = DescribeTaskQueueRequest(
         namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
     )
-    try:
+    with faults_raised():
         answer = await client.workflow_service.describe_task_queue(request)
-    except Exception as error:
-        raise fault_of(error) or error from error
     return any(poller.identity == client.identity for poller in answer.pollers)
 
 
