@@ -113,18 +113,18 @@ async def channel(settings, opened, clock) -> AsyncIterator[grpc.aio.Channel]:
         yield channel
 
 
-@pytest.fixture(scope="module")
-def leads(channel) -> lead_rpc.LeadServiceStub:
+@pytest_asyncio.fixture(scope="module")
+async def leads(channel) -> lead_rpc.LeadServiceStub:
     return lead_rpc.LeadServiceStub(channel)
 
 
-@pytest.fixture(scope="module")
-def tenants(channel) -> tenant_rpc.TenantServiceStub:
+@pytest_asyncio.fixture(scope="module")
+async def tenants(channel) -> tenant_rpc.TenantServiceStub:
     return tenant_rpc.TenantServiceStub(channel)
 
 
-@pytest.fixture(scope="module")
-def events(channel) -> event_rpc.EventServiceStub:
+@pytest_asyncio.fixture(scope="module")
+async def events(channel) -> event_rpc.EventServiceStub:
     return event_rpc.EventServiceStub(channel)
 
 
@@ -260,12 +260,17 @@ def issuer() -> Issuer:
     return Issuer()
 
 
-@pytest_asyncio.fixture(scope="module")
-async def guarded(settings, opened, clock, issuer, tmp_path_factory) -> AsyncIterator[SimpleNamespace]:
-    """A second replica on the same database that lets in nobody without a token of the issuer."""
+@pytest.fixture(scope="module")
+def auth(issuer, tmp_path_factory) -> AuthSettings:
+    """Who is let in: bearers of the issuer's tokens."""
     jwks = tmp_path_factory.mktemp("issuer") / "jwks.json"
     jwks.write_bytes(issuer.jwks())
-    auth = AuthSettings(jwks=str(jwks), issuer=issuer.issuer, audience=issuer.audience)
+    return AuthSettings(jwks=str(jwks), issuer=issuer.issuer, audience=issuer.audience)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def guarded(settings, opened, clock, auth) -> AsyncIterator[SimpleNamespace]:
+    """A second replica on the same database that lets in nobody without a token of the issuer."""
     servicers = app.servicers(settings, *opened, clock)
     async with (
         running("tenants", servicers=servicers, settings=replace(settings.server, auth=auth)) as server,
