@@ -100,22 +100,27 @@ async def test_a_change_answers_what_the_first_time_did(tenants, made, request_o
     assert await method(request) == first
 
 
+QUICK = [("grpc.enable_retries", 0), ("grpc.initial_reconnect_backoff_ms", 20), ("grpc.max_reconnect_backoff_ms", 50)]
+
+
 class Unlucky:
     """A caller whose network fails, and who asks again until there is an answer."""
 
-    def __init__(self, stub, proxy):
-        self._stub = stub
+    def __init__(self, channel, proxy):
+        self._channel = channel
+        self._stub = rpc.LeadServiceStub(channel)
         self._proxy = proxy
         self.lost = 0
 
     async def create(self, request):
         while True:
             try:
-                return await self._stub.CreateLead(request, timeout=10, wait_for_ready=True)
+                return await self._stub.CreateLead(request, timeout=10)
             except grpc.aio.AioRpcError as error:
                 assert error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN}, error
                 self.lost += 1
                 await self._proxy.heal()
+                await self._channel.channel_ready()
 
 
 async def test_whatever_the_network_loses_nothing_is_done_twice(settings, opened, clock, application, admin):
@@ -125,9 +130,9 @@ async def test_whatever_the_network_loses_nothing_is_done_twice(settings, opened
     async with (
         running("tenants", servicers=servicers, settings=settings.server) as server,
         fault_proxy(server.address) as proxy,
-        grpc.aio.insecure_channel(proxy.address, [("grpc.enable_retries", 0)]) as channel,
+        grpc.aio.insecure_channel(proxy.address, QUICK) as channel,
     ):
-        caller = Unlucky(rpc.LeadServiceStub(channel), proxy)
+        caller = Unlucky(channel, proxy)
         for _ in range(40):
             request = application(request_id=str(uuid4()))
             proxy.cut_after = chance.randrange(1, 900)
@@ -150,7 +155,7 @@ async def test_a_commit_whose_acknowledgement_is_lost_is_not_done_twice(settings
                 running("tenants", servicers=servicers, settings=told.server) as server,
                 grpc.aio.insecure_channel(server.address) as channel,
             ):
-                caller = Unlucky(rpc.LeadServiceStub(channel), proxy)
+                caller = Unlucky(channel, proxy)
                 for _ in range(30):
                     request = application(request_id=str(uuid4()))
                     proxy.cut_after = chance.randrange(1, 3000)
