@@ -14,7 +14,7 @@ from typing import Final
 
 import asyncpg
 
-from faults import Aborted, Exhausted, Fault, Internal, Kind, Timeout, Unavailable
+from faults import Aborted, Exhausted, Fault, Internal, Invalid, Kind, Timeout, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,8 @@ _SOON: Final = timedelta(seconds=1)
 # Classes of SQLSTATE (two characters) and single ones (five): the longer entry wins.
 _KINDS: Final[Mapping[str, Kind]] = {
     "08": Kind.UNAVAILABLE,  # connection exception
+    "22021": Kind.INVALID,  # a text with the character zero, which no column can hold
+    "22P05": Kind.INVALID,  # the same inside JSON
     "25006": Kind.UNAVAILABLE,  # read-only: we are still connected to what was the primary
     "25P03": Kind.TIMEOUT,  # idle in transaction
     "25P04": Kind.TIMEOUT,  # transaction timeout
@@ -49,6 +51,7 @@ _FAULTS: Final[Mapping[Kind, tuple[type[Fault], str, str]]] = {
     Kind.TIMEOUT: (Timeout, "DEPENDENCY_TIMED_OUT", "The database gave no answer in time."),
     Kind.EXHAUSTED: (Exhausted, "DEPENDENCY_EXHAUSTED", "The database has no room left."),
     Kind.ABORTED: (Aborted, "CONCURRENT_CHANGE", "The change met another one and gave way."),
+    Kind.INVALID: (Invalid, "REQUEST_INVALID", "A text holds a character that cannot be kept."),
     Kind.INTERNAL: (Internal, "UNEXPECTED", "An unexpected error."),
 }
 
@@ -100,7 +103,13 @@ def fault_of(error: BaseException, dependency: str, constraints: Constraints = N
     if broken := _broken(error, constraints):
         return broken
     kind = _kind(error)
-    level = logging.INFO if kind is Kind.ABORTED else logging.ERROR if kind is Kind.INTERNAL else logging.WARNING
+    level = (
+        logging.INFO
+        if kind in {Kind.ABORTED, Kind.INVALID}
+        else logging.ERROR
+        if kind is Kind.INTERNAL
+        else logging.WARNING
+    )
     sqlstate = getattr(error, "sqlstate", None)
     log.log(level, "%s: %s", dependency, describe(error), extra={"dependency": dependency, "sqlstate": sqlstate})
     return _neutral(kind, dependency)
