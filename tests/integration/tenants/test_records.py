@@ -4,24 +4,16 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from tests.fixtures.tenants import ROLE
 
 from faults import Fault
-from postgreskit.catalog import tenancy_violations
 from tenants_service.events.model import Event, change_of, derived_id
 from tenants_service.events.store import append
 from tenants_service.migrations import Schema
 from tenants_service.store import MESH, seen_by
 
-REFERENCE_TABLES = {"tenant_state_changes", "tenant_keys", "tenant_domains"}
-
 
 def event(tenant_id: UUID, revision: int = 1) -> Event:
     return change_of("tenant", tenant_id, "tenant.noticed", revision=revision, tenant_id=tenant_id, data={"a": 1})
-
-
-async def test_the_catalogue_keeps_the_rules_of_tenancy(admin):
-    assert await tenancy_violations(admin, role=ROLE, reference_tables=REFERENCE_TABLES) == []
 
 
 async def test_migrating_again_changes_nothing(settings, admin):

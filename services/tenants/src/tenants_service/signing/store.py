@@ -93,9 +93,9 @@ class SigningKeys:
         return SigningKey(_term_in(row), row["public_key"], private)
 
 
-async def sweep(tx: Transaction, now: datetime, schedule: Schedule) -> None:
+async def sweep(tx: Transaction, now: datetime, token_life: timedelta) -> None:
     """Forget the keys whose last token has expired."""
-    await tx.execute(_SWEEP, now - schedule.token_life)
+    await tx.execute(_SWEEP, now - token_life)
 
 
 def _term_in(row: asyncpg.Record) -> Term:
