@@ -21,6 +21,8 @@ CLASSES = {
     asyncpg.RaiseError: Kind.INTERNAL,
     asyncpg.InterfaceError: Kind.INTERNAL,
     asyncpg.InternalClientError: Kind.INTERNAL,
+    asyncpg.CharacterNotInRepertoireError: Kind.INVALID,
+    asyncpg.UntranslatableCharacterError: Kind.INVALID,
     asyncpg.SerializationError: Kind.ABORTED,
     asyncpg.DeadlockDetectedError: Kind.ABORTED,
     asyncpg.QueryCanceledError: Kind.TIMEOUT,

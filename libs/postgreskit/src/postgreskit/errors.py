@@ -28,6 +28,9 @@ NO_CONSTRAINTS: Final[Constraints] = {}
 
 _SOON: Final = timedelta(seconds=1)
 
+# What a caller brought about says nothing of the database; what nobody foresaw has to be looked at.
+_LEVELS: Final = {Kind.ABORTED: logging.INFO, Kind.INVALID: logging.INFO, Kind.INTERNAL: logging.ERROR}
+
 # Classes of SQLSTATE (two characters) and single ones (five): the longer entry wins.
 _KINDS: Final[Mapping[str, Kind]] = {
     "08": Kind.UNAVAILABLE,  # connection exception
@@ -103,13 +106,7 @@ def fault_of(error: BaseException, dependency: str, constraints: Constraints = N
     if broken := _broken(error, constraints):
         return broken
     kind = _kind(error)
-    level = (
-        logging.INFO
-        if kind in {Kind.ABORTED, Kind.INVALID}
-        else logging.ERROR
-        if kind is Kind.INTERNAL
-        else logging.WARNING
-    )
+    level = _LEVELS.get(kind, logging.WARNING)
     sqlstate = getattr(error, "sqlstate", None)
     log.log(level, "%s: %s", dependency, describe(error), extra={"dependency": dependency, "sqlstate": sqlstate})
     return _neutral(kind, dependency)
