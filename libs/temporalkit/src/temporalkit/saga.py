@@ -224,4 +224,6 @@ class Saga:
 
 
 def _ends_the_run(error: BaseException) -> bool:
+    if isinstance(error, GeneratorExit):  # the run leaves this worker, which is no event of the run
+        return False
     return isinstance(error, asyncio.CancelledError) or workflow.is_failure_exception(error)
