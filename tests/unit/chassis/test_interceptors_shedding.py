@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from tests.fixtures.worlds import refused, serving, until
 
 from chassis.errors import DOMAIN
 from chassis.interceptors.shedding import Load
-from faults import Kind, Unavailable
+from faults import Exhausted, Kind, Unavailable
 
 
 async def test_more_calls_than_the_limit_are_refused_and_told_when_to_come_back():
@@ -68,3 +69,38 @@ async def test_calls_that_outlive_the_grace_are_told_why_they_end():
         await stopping
     assert (fault.kind, fault.reason, fault.domain) == (Kind.UNAVAILABLE, "SHUTTING_DOWN", DOMAIN)
     assert world.handlers.cancelled.is_set()
+
+
+@pytest.fixture
+def watch(method):
+    """A method whose calls end only when somebody ends them."""
+    return replace(method, name="WatchRecords", response_streaming=True)
+
+
+async def test_who_watches_takes_no_room_from_work_and_has_a_limit_of_their_own(method, watch):
+    load, go = Load(1), asyncio.Event()
+    watching = asyncio.create_task(load.layer(watch, lambda _: go.wait())(None))
+    await until(lambda: load.in_flight)
+    working = asyncio.create_task(load.layer(method, lambda _: go.wait())(None))
+    await until(lambda: load.in_flight == 2)
+    for refused_method in (method, watch):
+        with pytest.raises(Exhausted):
+            await load.layer(refused_method, lambda _: go.wait())(None)
+    go.set()
+    await asyncio.gather(watching, working)
+    assert not load.in_flight
+
+
+async def test_stopping_ends_watches_at_once_and_waits_for_work(method, watch):
+    load, go = Load(10), asyncio.Event()
+    watching = asyncio.create_task(load.layer(watch, lambda _: go.wait())(None))
+    working = asyncio.create_task(load.layer(method, lambda _: go.wait())(None))
+    await until(lambda: load.in_flight == 2)
+    stopping = asyncio.create_task(load.drain(60))
+    with pytest.raises(Unavailable) as caught:
+        await watching
+    assert caught.value.reason == "SHUTTING_DOWN"
+    assert not working.done()
+    go.set()
+    await stopping
+    assert await working

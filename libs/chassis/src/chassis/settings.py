@@ -115,7 +115,10 @@ class ServerSettings:
     port: int = setting("RPC_PORT", default=0, minimum=0, maximum=65535, help="Their port; 0 takes a free one.")
     reuse_port: bool = setting("RPC_REUSE_PORT", default=False, help="Let several processes serve one port.")
     max_concurrent: int = setting(
-        "RPC_MAX_CONCURRENT", default=256, minimum=1, help="RPCs served at once; more are refused with RetryInfo."
+        "RPC_MAX_CONCURRENT",
+        default=256,
+        minimum=1,
+        help="RPCs served at once, and as many streams that watch; more are refused with RetryInfo.",
     )
     max_message_bytes: int = setting(
         "RPC_MAX_MESSAGE_BYTES", default=4 * 1024 * 1024, minimum=1024, help="The largest message accepted."

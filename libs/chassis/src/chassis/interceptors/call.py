@@ -60,6 +60,11 @@ class Method:
         """Whether more than one message can travel in one direction."""
         return self.request_streaming or self.response_streaming
 
+    @property
+    def watching(self) -> bool:
+        """Whether its calls look on until somebody ends them, as contracts name `Watch…`; their callers begin again."""
+        return self.response_streaming and self.name.startswith("Watch")
+
 
 class Context(Protocol):
     """What layers use of gRPC's own context; its published types forget that there may be no deadline and no code."""

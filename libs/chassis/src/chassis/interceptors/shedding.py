@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, cast
 
@@ -13,27 +14,32 @@ _COME_BACK = timedelta(milliseconds=500)
 
 
 class Load:
-    """The calls in flight: their number has a limit, and stopping means to wait for them, then to interrupt them."""
+    """The calls in flight: their number has a limit, and stopping means to wait for them, then to interrupt them.
+
+    Streams that watch are counted apart: they stay for hours, and would leave no room for work. Nor does stopping wait
+    for them.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._stopping = False
         self._calls: set[asyncio.Task[Any]] = set()
         self._watches: set[asyncio.Task[Any]] = set()
+        self._builtin: set[asyncio.Task[Any]] = set()
         self._interrupted: set[asyncio.Task[Any]] = set()
 
     @property
     def in_flight(self) -> int:
         """How many calls are being served; those of health, reflection and channelz do not count."""
-        return len(self._calls)
+        return len(self._calls) + len(self._watches)
 
     def layer(self, method: Method, proceed: Handler) -> Handler:
         """Admit the calls of a method while there is room. Health, reflection and channelz are always admitted."""
-        tasks = self._watches if method.builtin else self._calls
+        tasks = self._builtin if method.builtin else self._watches if method.watching else self._calls
 
         async def handle(call: Call) -> Any:
             if not method.builtin:
-                self._admit(method)
+                self._admit(method, len(tasks))
             task = cast("asyncio.Task[Any]", asyncio.current_task())  # gRPC serves every call in a task of its own
             tasks.add(task)
             try:
@@ -49,22 +55,26 @@ class Load:
         return handle
 
     async def drain(self, grace: float) -> None:
-        """Refuse new calls, wait up to `grace` seconds for those in flight, and interrupt what is left.
+        """Refuse new calls, end watches, wait up to `grace` seconds for calls in flight, and interrupt what is left.
 
-        Watches of health never end by themselves, and nobody waits for them; until the calls are done they live, so
-        that those who watch hear in time that this process serves no more.
+        Those who watch health never end by themselves either; they live until the calls are done, so that they hear in
+        time that this process serves no more.
         """
         self._stopping = True
+        self._interrupt(self._watches)
         if self._calls:
             await asyncio.wait(self._calls, timeout=grace)
-        for task in (*self._calls, *self._watches):
+        self._interrupt(self._calls | self._builtin)
+
+    def _interrupt(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
+        for task in tasks:
             self._interrupted.add(task)
             task.cancel()
 
-    def _admit(self, method: Method) -> None:
+    def _admit(self, method: Method, in_flight: int) -> None:
         if self._stopping:
             raise _stopping(method)
-        if len(self._calls) >= self._limit:
+        if in_flight >= self._limit:
             message = "The service has as many calls as it can serve."
             raise refusal(Exhausted, "OVERLOADED", message, method, retry_after=_COME_BACK, limit=self._limit)
 
