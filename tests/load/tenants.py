@@ -1,6 +1,6 @@
-"""What the tenants service costs beside its own SQL, with much on record, and with a second replica; in one run.
+"""What the tenants service costs beside its own SQL, and with much on record beside little; ratios within one run.
 
-python -m tests.load.tenants [cost] [volume] [replicas] [watchers]
+python -m tests.load.tenants [cost] [volume]
 """
 
 from __future__ import annotations
