@@ -118,7 +118,7 @@ async def test_requests_are_done_once(through, owner, role):
 
     assert set(await asyncio.gather(*(add() for _ in range(CLIENTS * 2)))) == {b"done"}
     assert len(done) == 1
-    async with through.all_tenants().transaction() as tx:
+    async with through.transaction() as tx:
         assert await sweep(tx) == 0
 
 

@@ -99,21 +99,6 @@ async def test_without_a_tenant_nothing_is_seen_even_after_one(database, admin):
     assert database.stats().open == 1
 
 
-async def test_an_operator_sees_all_tenants_where_a_table_allows_it(database, admin):
-    await admin.executemany(INSERT, [(uuid4(), "one"), (uuid4(), "two")])
-    counts = []
-
-    async def count(scope):
-        async with scope.transaction() as tx:
-            counts.append(await tx.fetchval("SELECT count(*) FROM notes"))
-
-    await count(database.all_tenants())
-    await admin.execute("CREATE POLICY all_tenants ON notes USING (current_setting('app.all_tenants', true) = 'on')")
-    for scope in (database.all_tenants(), database, database.tenant(uuid4())):
-        await count(scope)
-    assert counts == [0, 2, 0, 0]
-
-
 async def test_writing_for_another_tenant_fails_and_tells_nothing(acme, admin, caplog):
     with pytest.raises(Internal) as caught:
         async with acme.transaction() as tx:

@@ -7,7 +7,7 @@ async with Database(settings.database) as database:
 `postgreskit.catalog` is for the tests of services.
 """
 
-from postgreskit.database import Database, Isolation, Scope, Transaction
+from postgreskit.database import Database, Isolation, TenantDatabase, Transaction
 from postgreskit.errors import Constraints, constraint_faults
 from postgreskit.idempotency import RequestKey, once, request_key, sweep
 from postgreskit.keyset import Column, Order, parse_order
@@ -35,8 +35,8 @@ __all__ = [
     "Pages",
     "PoolStats",
     "RequestKey",
-    "Scope",
     "Target",
+    "TenantDatabase",
     "Transaction",
     "constraint_faults",
     "load_migrations",

@@ -82,22 +82,16 @@ class Database:
             isolation: the server's default when not given.
             readonly: whether the server should refuse to write.
         """
-        return self._transaction("", constraints, isolation, readonly)
+        return self._transaction(None, constraints, isolation, readonly)
 
-    def tenant(self, tenant_id: str | UUID) -> Scope:
+    def tenant(self, tenant_id: str | UUID) -> TenantDatabase:
         """The same database as one tenant sees it. A ValueError says that the id is no UUID."""
-        # The text of a UUID needs no quoting.
-        tenant = tenant_id if isinstance(tenant_id, UUID) else UUID(tenant_id)
-        return Scope(self, tenant, f"SET LOCAL app.tenant_id = '{tenant}'")
-
-    def all_tenants(self) -> Scope:
-        """The same database as an operator sees it, where a table's policies allow that."""
-        return Scope(self, None, "SET LOCAL app.all_tenants = 'on'")
+        return TenantDatabase(self, tenant_id if isinstance(tenant_id, UUID) else UUID(tenant_id))
 
     @asynccontextmanager
     async def _transaction(
         self,
-        opening: str,
+        tenant_id: UUID | None,
         constraints: Constraints,
         isolation: Isolation | None,
         readonly: bool,  # noqa: FBT001 - private, handed through
@@ -106,8 +100,9 @@ class Database:
             self._connection(self._settings.pool_wait, constraints) as connection,
             connection.transaction(isolation=isolation, readonly=readonly),
         ):
-            if opening:
-                await connection.execute(opening)
+            if tenant_id is not None:
+                # LOCAL: it ends with the transaction. The text of a UUID needs no quoting.
+                await connection.execute(f"SET LOCAL app.tenant_id = '{tenant_id}'")
             yield connection
 
     @asynccontextmanager
@@ -128,13 +123,11 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """A database as one tenant sees it, or as an operator does, who belongs to none."""
+class TenantDatabase:
+    """A database as one tenant sees it: row-level security shows its transactions that tenant's rows alone."""
 
     database: Database
-    tenant_id: UUID | None
-    opening: str
-    """What each transaction begins with. LOCAL: it ends with the transaction."""
+    tenant_id: UUID
 
     def transaction(
         self,
@@ -143,5 +136,5 @@ class Scope:
         isolation: Isolation | None = None,
         readonly: bool = False,
     ) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction in this scope; otherwise as `Database.transaction`."""
-        return self.database._transaction(self.opening, constraints, isolation, readonly)  # noqa: SLF001 - one unit
+        """A transaction of this tenant; otherwise as `Database.transaction`."""
+        return self.database._transaction(self.tenant_id, constraints, isolation, readonly)  # noqa: SLF001 - one unit

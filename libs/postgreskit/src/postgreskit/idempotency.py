@@ -99,7 +99,7 @@ async def once(
 
 
 async def sweep(tx: Transaction, *, limit: int = 1000) -> int:
-    """Forget at most `limit` requests that have expired, and say how many; in a transaction of all tenants."""
+    """Forget at most `limit` requests that have expired, and say how many; in a transaction of no tenant."""
     return len(await tx.fetch(_SWEEP, limit))
 
 

@@ -21,7 +21,13 @@ CREATE POLICY own ON idempotent_requests USING (
     = coalesce(nullif(current_setting('app.tenant_id', true), ''), '00000000-0000-0000-0000-000000000000')::uuid
 );
 
--- Who sweeps away what has expired sees every tenant's.
-CREATE POLICY all_tenants ON idempotent_requests USING (current_setting('app.all_tenants', true) = 'on');
+-- A session of no tenant sees what has expired, of every tenant, to sweep it away; a tenant's session never does.
+CREATE POLICY sweep_sees ON idempotent_requests FOR SELECT USING (
+    nullif(current_setting('app.tenant_id', true), '') IS NULL AND expires_at <= now()
+);
+
+CREATE POLICY sweep_deletes ON idempotent_requests FOR DELETE USING (
+    nullif(current_setting('app.tenant_id', true), '') IS NULL AND expires_at <= now()
+);
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON idempotent_requests TO :"application_role";
