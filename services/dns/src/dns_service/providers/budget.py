@@ -49,11 +49,11 @@ class Budget:
     async def take(self, tokens: float = 1) -> None:
         """Wait for that many tokens; PROVIDER_RATE_LIMITED where that would take too long."""
         self._refill()
-        wait = max(0.0, (tokens - self._tokens) / self._rate, self._counted - self._clock())
+        wait = self._counted - self._clock() + max(0.0, (tokens - self._tokens) / self._rate)
         if wait > self._patience:
             raise refusals.rate_limited(self._provider, timedelta(seconds=wait))
         self._tokens -= tokens
-        if wait:
+        if wait > 0:
             await self._sleep(wait)
 
     def pause(self, span: timedelta) -> None:

@@ -79,9 +79,10 @@ class Server:
 
     def __str__(self) -> str:
         """What a person recognises it by."""
-        at = self.address if self.port == _USUAL_PORT else f"{self.address}:{self.port}"
         if not self.address:
             return self.name
+        address = f"[{self.address}]" if ":" in self.address else self.address
+        at = self.address if self.port == _USUAL_PORT else f"{address}:{self.port}"
         return at if self.name == self.address else f"{self.name} ({at})"
 
 

@@ -30,6 +30,8 @@ _log = logging.getLogger(__name__)
 # What passes through every network in one piece.
 _PAYLOAD = 1232
 _NOWHERE = ""
+_NEXT = 1.0
+"""Seconds after which the next resolver is asked for the servers of a zone."""
 _KEPT = 60.0
 """Seconds for which the list of a zone's servers is kept: they change rarely, and rounds follow one another fast."""
 
@@ -67,6 +69,8 @@ class NetworkNameServers:
 
     async def ask_authority(self, server: Server, record: Record) -> Reply:
         """The record, and the zone's serial, from one of the zone's own servers."""
+        if server.address == _NOWHERE:
+            return Reply(ReplyKind.FAILED, detail="is listed by the zone and has no address")
         reply, serial = await asyncio.gather(
             self._ask(server, record, recurse=False), self._serial(server, record.zone)
         )
@@ -88,8 +92,6 @@ class NetworkNameServers:
 
     async def _ask(self, server: Server, record: Record, *, recurse: bool) -> Reply:
         kind = _asked_type(record)
-        if server.address == _NOWHERE:
-            return Reply(ReplyKind.FAILED, detail="is listed by the zone and has no address")
         try:
             answer = await self._query(server, record.key.name, dns.rdatatype.from_text(kind.value), recurse=recurse)
         except dns.exception.Timeout:
@@ -139,6 +141,7 @@ class NetworkNameServers:
     async def _resolve(self, name: str, kind: RdataType) -> dns.resolver.Answer:
         resolver = dns.asyncresolver.Resolver(configure=False)
         resolver.nameservers = [dns.nameserver.Do53Nameserver(one.address, one.port) for one in self._resolvers]
+        resolver.timeout = _NEXT
         return await resolver.resolve(f"{name}.", kind, lifetime=self._patience)
 
 
