@@ -116,6 +116,15 @@ async def test_other_values_replace_the_old_ones_and_keep_the_makers_stamp():
     assert changed.owner == first.owner
 
 
+async def test_a_change_is_dated_after_the_one_before_even_by_a_clock_that_is_behind():
+    clock = Clock()
+    service = records(clock=clock)
+    first, _ = await ensure(service)
+    clock.now -= timedelta(minutes=5)
+    changed, _ = await ensure(service, data=RecordData(("192.0.2.2",), TTL))
+    assert changed.update_time == first.update_time
+
+
 async def test_only_validating_makes_nothing():
     service = records()
     record, created = await ensure(service, validate_only=True)

@@ -182,8 +182,10 @@ class Records:
             return wanted
         if existing.data == wanted.data:
             return existing
-        # The stamp stays the maker's: undoing a later change must not take the record away.
-        return replace(existing, data=wanted.data, update_time=wanted.update_time)
+        # The stamp stays the maker's: undoing a later change must not take the record away. The change comes after the
+        # one that was seen, even where its caller came before, or a clock is behind.
+        times = [time for time in (existing.update_time, wanted.update_time) if time is not None]
+        return replace(existing, data=wanted.data, update_time=max(times))
 
     async def _put(self, record: Record, node: Node) -> Record:
         """Write it; where the reply was lost, look whether it was written."""

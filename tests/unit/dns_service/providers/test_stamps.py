@@ -42,6 +42,11 @@ def test_a_stamp_is_read_as_it_was_written(kind, owner, later):
     assert " " not in text
 
 
+def test_a_change_is_never_before_the_making():
+    early = Stamp(RecordType.A, STAMP.owner, TIME - timedelta(seconds=1))
+    assert Stamp.parse(str(early)).update_time == TIME
+
+
 def test_the_stamps_of_our_workflows_fit_into_a_free_comment():
     for workflow in ("provision-tenant", "bootstrap-organization", "deprovision-tenant", "change-tier"):
         stamp = Stamp(RecordType.CNAME, Owner(TENANT, f"{workflow}-{TENANT}", TIME), TIME + timedelta(days=3650))

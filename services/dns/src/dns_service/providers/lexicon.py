@@ -213,6 +213,9 @@ class LexiconProvider:
         except AuthenticationError as error:
             _log.warning("the hoster refused", extra={"hoster": self._settings.hoster, "error": repr(error)})
             raise refusals.credentials_refused(self.name) from error
+        except Exception as error:  # the library's hosters raise whatever comes to them
+            _log.exception("the hoster answered what nobody expected", extra={"hoster": self._settings.hoster})
+            raise refusals.not_understood(self.name, type(error).__name__) from error
 
     def _logged_in(self, zone: str, ttl: int, work: Callable[[Any], T]) -> T:
         hoster = self._settings.hoster

@@ -62,7 +62,7 @@ class Stamp:
         """The text that `parse` reads."""
         owner = self.owner
         operation = owner.operation_id.replace(owner.tenant_id, _SAME_TENANT)
-        made, later = (owner.time - _EPOCH) // _TICK, (self.update_time - owner.time) // _TICK
+        made, later = (owner.time - _EPOCH) // _TICK, max(self.update_time - owner.time, timedelta()) // _TICK
         return _BETWEEN.join((MARK, self.type.value, owner.tenant_id, operation, _base36(made), _base36(later)))
 
 
