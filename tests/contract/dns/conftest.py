@@ -7,11 +7,11 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
-from tests.fixtures.dnsproviders import OPENERS, bind, knot, powerdns, route53
+from tests.fixtures.dnsproviders import OPENERS, bind, knot, powerdns, responder, route53
 
 from dns_service.model import Record
 
-__all__ = ["bind", "knot", "powerdns", "route53"]
+__all__ = ["bind", "knot", "powerdns", "responder", "route53"]
 
 Opener = Callable[[list[Record]], AbstractAsyncContextManager[Any]]
 

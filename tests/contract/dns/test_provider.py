@@ -168,6 +168,11 @@ async def test_a_wildcard_is_a_name_like_any_other_and_hides_none(opener):
         assert (await provider.at("shop.acme.example.com")).records == ()
         shop = RecordKey("shop.acme.example.com", RecordType.A)
         await provider.put(wanted(provider, shop), seen=Node(shop.name))
+        text = RecordKey("*.text.example.com", RecordType.TXT)
+        await provider.put(wanted(provider, text, ("says-something",)), seen=Node(text.name))
+        # It answers for the place of the stamp as well.
+        assert await provider.at("shop.text.example.com") == Node("shop.text.example.com")
+        await provider.remove(wanted(provider, text, ("says-something",)), seen=await provider.at(text.name))
         assert {record.key for record in await stamped(provider)} == {star, shop}
 
 

@@ -16,6 +16,8 @@ from tenantmesh.dns.v1 import record_pb2, verification_pb2
 
 DEFAULT_TTL = timedelta(seconds=300)
 DEFAULT_AGE = timedelta(hours=1)
+# A server may answer anything, but the contract bounds what we pass on.
+_MOST_VALUES = 20
 _HOSTS = frozenset({RecordType.CNAME, RecordType.MX})
 
 _KeyedRequest = pb.EnsureRecordRequest | pb.GetRecordRequest | pb.DeleteRecordRequest | pb.VerifyRecordRequest
@@ -80,7 +82,7 @@ def _answer_to(answer: ServerAnswer) -> verification_pb2.ServerAnswer:
         server=answer.server,
         authoritative=answer.authoritative,
         outcome=_OUTCOMES[answer.outcome],
-        values=answer.values,
+        values=answer.values[:_MOST_VALUES],
         serial=answer.serial,
         detail=answer.detail,
         answer_time=_time_to(answer.time),

@@ -109,8 +109,11 @@ async def ready(site: Site) -> None:
 
 
 def gives(site: Site) -> Mapping[str, str]:
-    """Where updates go, and how they are signed."""
+    """Where updates go, and how they are signed; and that nobody else in the world knows the zone."""
     return {
+        "DNS_PROVIDER": "rfc2136",
+        "DNS_NAMESERVERS": site.address("dns"),
+        "DNS_RESOLVERS": "none",
         "RFC2136_NAMESERVER": site.address("dns"),
         "RFC2136_ZONE": site.settings.zone,
         "RFC2136_TSIG_KEY": KEY,

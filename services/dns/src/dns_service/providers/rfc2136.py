@@ -134,10 +134,12 @@ class Rfc2136Provider:
         sets = {kind: found for kind, answer in zip(types, answers, strict=False) if (found := _set_in(answer))}
         reading = _Reading(sets, _set_in(answers[len(types)]))
         others = _others_in(answers[-1]) if only is None else ()
-        if (sets or others) and reading.stamp is None and await self._is_synthesized(zone, name):
-            return Node(name, reading=_Reading())
         data = {kind: _data(kind, one) for kind, one in sets.items()}
-        return Node(name, stamps.assemble(self.name, zone, name, data, _texts(reading.stamp)), others, reading)
+        records = stamps.assemble(self.name, zone, name, data, _texts(reading.stamp))
+        ours = any(record.owner for record in records)
+        if (sets or others) and not ours and await self._is_synthesized(zone, name):
+            return Node(name, reading=_Reading())
+        return Node(name, records, others, reading)
 
     async def put(self, record: Record, *, seen: Node) -> Record:
         """Write the record and its stamp in one update."""
