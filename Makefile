@@ -83,6 +83,7 @@ bench: $(READY) ## Measure: every benchmark of tests/load, as ratios within one 
 	$(PY) tests/load/chain.py
 	$(PY) tests/load/postgres.py
 	$(PY) tests/load/gateway.py
+	$(PY) tests/load/dns.py
 
 ##@ Local stack
 .PHONY: up down status logs

@@ -28,7 +28,8 @@ import psutil
 import uvloop
 
 # A script's own folder is all that Python adds, and there this file would be taken for the DNS library.
-sys.path[0] = str(Path(__file__).resolve().parents[2])
+sys.path.pop(0)
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import dns.asyncquery
 import dns.flags

@@ -207,21 +207,24 @@ async def test_a_reply_that_is_lost_after_a_removal_is_made_up_for(server):
 
 
 async def test_a_server_that_is_away_and_one_that_is_silent_are_told(server):
-    async with fault_proxy(server.address) as proxy:
-        async with provider_on(server, nameserver=proxy.address, patience=SHORT) as provider:
-            proxy.blackhole = True
-            assert await refusal(provider) == (Timeout, "PROVIDER_TIMED_OUT")
-            with pytest.raises(Timeout):
-                await provider.check()
-            with pytest.raises(Timeout):
-                _ = [one async for one in provider.stamped()]
-            await proxy.heal()
-            await proxy.refuse()
-            assert await refusal(provider) == (Unavailable, "PROVIDER_UNAVAILABLE")
-            with pytest.raises(Unavailable):
-                await provider.at(KEY.name)
-            await proxy.heal()
-            assert (await ensure(records(provider)))[1]
+    async with (
+        fault_proxy(server.address) as proxy,
+        provider_on(server, nameserver=proxy.address) as provider,
+        provider_on(server, nameserver=proxy.address, patience=SHORT) as hasty,
+    ):
+        proxy.blackhole = True
+        assert await refusal(hasty) == (Timeout, "PROVIDER_TIMED_OUT")
+        with pytest.raises(Timeout):
+            await hasty.check()
+        with pytest.raises(Timeout):
+            _ = [one async for one in hasty.stamped()]
+        await proxy.heal()
+        await proxy.refuse()
+        assert await refusal(provider) == (Unavailable, "PROVIDER_UNAVAILABLE")
+        with pytest.raises(Unavailable):
+            await provider.at(KEY.name)
+        await proxy.heal()
+        assert (await ensure(records(provider)))[1]
 
 
 @pytest.mark.parametrize(
@@ -235,9 +238,11 @@ async def test_a_server_that_is_away_and_one_that_is_silent_are_told(server):
     ],
 )
 async def test_what_a_server_says_of_an_update_becomes_a_fault(bind, rcode, kind, reason):
-    async with lying(lambda query, _: reply(query, rcode=rcode), keyring=bind.key) as liar:
-        async with provider_on(bind, nameserver=f"127.0.0.1:{liar.port}") as provider:
-            assert await refusal(provider) == (kind, reason)
+    async with (
+        lying(lambda query, _: reply(query, rcode=rcode), keyring=bind.key) as liar,
+        provider_on(bind, nameserver=f"127.0.0.1:{liar.port}") as provider,
+    ):
+        assert await refusal(provider) == (kind, reason)
 
 
 async def test_a_server_that_fails_or_answers_another_question_is_not_believed(bind):

@@ -73,7 +73,7 @@ async def test_leaving_does_not_wait_for_what_takes_its_time(server):
     async with asyncio.timeout(5):
         async with provider_on(server) as provider:
             working = asyncio.create_task(provider.put(RECORD, seen=NOTHING))
-            while not any("/change/" in one for one in server.plan.requests):
+            while not any("/change/" in one for one in server.plan.requests):  # noqa: ASYNC110 - requests are a list
                 await asyncio.sleep(0.005)
         with pytest.raises(asyncio.CancelledError):
             await working
@@ -246,7 +246,11 @@ def _zones(zones, marker=""):
         f"<Config><PrivateZone>{private}</PrivateZone></Config></HostedZone>"
         for name, private in zones
     )
-    more = f"<IsTruncated>true</IsTruncated><NextMarker>{marker}</NextMarker>" if marker else "<IsTruncated>false</IsTruncated>"
+    more = (
+        f"<IsTruncated>true</IsTruncated><NextMarker>{marker}</NextMarker>"
+        if marker
+        else "<IsTruncated>false</IsTruncated>"
+    )
     return web.Response(
         text=f'<ListHostedZonesResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><HostedZones>{listed}'
         f"</HostedZones>{more}<MaxItems>100</MaxItems></ListHostedZonesResponse>",

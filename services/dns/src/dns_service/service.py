@@ -129,22 +129,28 @@ class Records:
     async def sweep(self, *, tenant_id: str, older_than: timedelta, validate_only: bool) -> AsyncIterator[Finding]:
         """Find what dangles among the mesh's own records, and remove it as it is found."""
         before = self._clock() - older_than
+        standing: set[str] = set()
         async for record in self._provider.stamped():
             changed = record.update_time or record.create_time
             if not _is_of(record, tenant_id, "") or changed is None or changed > before:
                 continue
-            cause = await self._cause_of(record)
+            cause = await self._cause_of(record, standing)
             if cause is not None:
                 yield Finding(record, cause, removed=not validate_only and await self._sweep_away(record))
 
-    async def _cause_of(self, record: Record) -> Cause | None:
-        """Why a record should go: only its stamp is left, or nothing that it points to exists."""
+    async def _cause_of(self, record: Record, standing: set[str]) -> Cause | None:
+        """Why a record should go: only its stamp is left, or nothing that it points to exists.
+
+        Targets that exist are noted as standing: many records point to the same few, and a sweep asks for each once.
+        """
         if not record.is_there:
             return Cause.RECORD_GONE
         targets = targets_of(record.key.type, record.data.values)
-        if targets and await self._targets.missing(targets) == targets:
-            return Cause.TARGET_MISSING
-        return None
+        if not targets or targets & standing:
+            return None
+        missing = await self._targets.missing(targets)
+        standing |= targets - missing
+        return Cause.TARGET_MISSING if missing == targets else None
 
     async def _sweep_away(self, record: Record) -> bool:
         """Remove it if it still is what was found; whoever changed it meanwhile wants it."""
