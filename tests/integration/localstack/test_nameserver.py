@@ -199,6 +199,18 @@ async def test_prerequisites_decide(served, name, condition, before, after):
     assert (await served.ask(f"more-{name}")).rcode() == (dns.rcode.NXDOMAIN if after else dns.rcode.NOERROR)
 
 
+async def test_a_prerequisite_of_several_values_means_exactly_these(served, name):
+    both = ("192.0.2.1", "192.0.2.2")
+    update = served.update()
+    update.add(name, 60, "A", *both)
+    assert await served.send(update) == dns.rcode.NOERROR
+    for values, rcode in ((both[:1], dns.rcode.NXRRSET), ((*both, "192.0.2.3"), dns.rcode.NXRRSET), (both, 0)):
+        update = served.update()
+        update.present(name, "A", *values)
+        update.add(f"side-{name}", 60, "A", "192.0.2.5")
+        assert await served.send(update) == rcode
+
+
 async def test_what_delegates_the_zone_cannot_be_changed(served, name):
     update = served.update()
     update.add("@", 60, "NS", "evil.example.")

@@ -103,7 +103,7 @@ class ZoneData:
 
     def _prerequisites(self, zone: dns.transaction.Transaction, wanted: list[dns.rrset.RRset]) -> Rcode:
         """RFC 2136, 3.2: what must be so before anything is changed."""
-        for one in wanted:
+        for one in _gathered(wanted):
             if not one.name.is_subdomain(self.origin):
                 return Rcode.NOTZONE
             rcode = self._in_use(zone, one) if one.rdtype == RdataType.ANY else _rrset_is(zone, one)
@@ -135,6 +135,17 @@ def _permitted(origin: dns.name.Name, changes: list[dns.rrset.RRset]) -> Rcode:
         if not everything_there and dns.rdatatype.to_text(change.rdtype) not in UPDATABLE:
             return Rcode.REFUSED
     return Rcode.NOERROR
+
+
+def _gathered(wanted: list[dns.rrset.RRset]) -> list[dns.rrset.RRset]:
+    """What a set of records must be comes record by record (RFC 2136, 3.2.3)."""
+    sets: dict[tuple[dns.name.Name, RdataType], dns.rrset.RRset] = {}
+    for one in wanted:
+        if one.deleting is None:
+            whole = sets.setdefault((one.name, one.rdtype), dns.rrset.RRset(one.name, one.rdclass, one.rdtype))
+            for rdata in one:
+                whole.add(rdata)
+    return [*(one for one in wanted if one.deleting is not None), *sets.values()]
 
 
 def _rrset_is(zone: dns.transaction.Transaction, one: dns.rrset.RRset) -> Rcode:
