@@ -39,9 +39,10 @@ class EventRecord:
     async def read(self, wanted: Filter, *, after: int, upto: int, limit: int) -> Sequence[Recorded]:
         """The first `limit` events that are wanted, with positions behind `after` and not behind `upto`."""
         query, arguments = select(wanted)
-        bounds = f"{query} AND position > ${len(arguments) + 1} AND position <= ${len(arguments) + 2}"
+        first = len(arguments) + 1
+        bounds = f"position > ${first} AND position <= ${first + 1} ORDER BY position LIMIT {limit:d}"
         async with self._scope(wanted) as tx:
-            rows = await tx.fetch(f"{bounds} ORDER BY position LIMIT {limit:d}", *arguments, after, upto)
+            rows = await tx.fetch(f"SELECT * FROM ({query}) AS wanted WHERE {bounds}", *arguments, after, upto)  # noqa: S608 - our own text
         return [recorded_in(row) for row in rows]
 
     def _scope(self, wanted: Filter) -> AbstractAsyncContextManager[Transaction]:
