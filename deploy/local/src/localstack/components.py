@@ -24,7 +24,11 @@ TENANTS = service(
     tables=True,
     environment=lambda site: {"TENANTS_SECRET": site.secret("seal"), "TRUSTED_PROXIES": f"{HOST}/32"},
 )
-MESH = (TENANTS, service("dns", "DNS records of tenants", needs=("nameserver",)))
+MESH = (
+    TENANTS,
+    service("dns", "DNS records of tenants", needs=("nameserver",)),
+    service("storage", "buckets and schemas of tenants", needs=("objectstore",)),
+)
 
 COMPONENTS: tuple[Component, ...] = (
     POSTGRES,

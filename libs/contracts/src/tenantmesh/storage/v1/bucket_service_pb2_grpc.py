@@ -137,8 +137,8 @@ class BucketServiceServicer:
         laid out, and what the store does not have is told. Repeating it changes nothing; it completes what an interrupted
         call left half made. A bucket of that name which the mesh did not make for this tenant is refused, never adopted.
 
-        Reasons: BUCKET_NOT_OWNED, NAME_INVALID, CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_OWNED, NAME_INVALID, CAPABILITY_MISSING, BUCKET_CHANGED, PROVIDER_RATE_LIMITED,
+        PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -147,7 +147,8 @@ class BucketServiceServicer:
     def GetBucket(self, request, context):
         """Reads a bucket from its store, as it stands there now.
 
-        Reasons: BUCKET_NOT_FOUND, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+        PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -158,7 +159,8 @@ class BucketServiceServicer:
 
         Ordered by name and prefix. Without tenant_id it lists every tenant's, which only an operator may.
 
-        Reasons: PAGE_TOKEN_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: PAGE_TOKEN_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT,
+        PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -167,8 +169,9 @@ class BucketServiceServicer:
     def SetBucketAccess(self, request, context):
         """Lets a tenant's credentials work, or refuses them. Nothing is removed.
 
-        Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, CAPABILITY_MISSING, BUCKET_CHANGED, NAME_INVALID,
+        PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+        PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -182,8 +185,8 @@ class BucketServiceServicer:
         bucket that is not there counts as empty. Nothing is removed once something is found under object lock or legal
         hold.
 
-        Reasons: BUCKET_NOT_OWNED, OBJECTS_LOCKED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_OWNED, OBJECTS_LOCKED, NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+        PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -195,8 +198,8 @@ class BucketServiceServicer:
         The folders that EnsureBucket laid out do not count as content. A bucket that holds anything else, or that the mesh
         did not make for this tenant, is refused and stays.
 
-        Reasons: BUCKET_NOT_OWNED, BUCKET_NOT_EMPTY, OPERATION_MISMATCH, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_OWNED, BUCKET_NOT_EMPTY, OPERATION_MISMATCH, NAME_INVALID, PROVIDER_RATE_LIMITED,
+        PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -208,8 +211,9 @@ class BucketServiceServicer:
         Their key is made when they are claimed. The same operation again gets the same credentials; another gets further
         ones.
 
-        Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, CREDENTIALS_LIMIT_REACHED, CAPABILITY_MISSING, PROVIDER_RATE_LIMITED,
-        PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, CREDENTIALS_LIMIT_REACHED, CAPABILITY_MISSING, BUCKET_CHANGED,
+        NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+        PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -218,8 +222,8 @@ class BucketServiceServicer:
     def ListCredentials(self, request, context):
         """Lists the credentials of a bucket, from the store itself, without the secrets. Ordered by credentials_id.
 
-        Reasons: PAGE_TOKEN_INVALID, BUCKET_NOT_FOUND, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: PAGE_TOKEN_INVALID, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, NAME_INVALID, PROVIDER_RATE_LIMITED,
+        PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -228,8 +232,9 @@ class BucketServiceServicer:
     def RotateCredentials(self, request, context):
         """Makes successors for credentials. The old ones work until the new ones are claimed, or longer where that is asked.
 
-        Reasons: CREDENTIALS_NOT_FOUND, BUCKET_NOT_OWNED, CREDENTIALS_LIMIT_REACHED, CAPABILITY_MISSING,
-        PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: CREDENTIALS_NOT_FOUND, BUCKET_NOT_OWNED, CREDENTIALS_LIMIT_REACHED, CAPABILITY_MISSING, BUCKET_NOT_FOUND,
+        BUCKET_CHANGED, NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT,
+        PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -238,7 +243,8 @@ class BucketServiceServicer:
     def RevokeCredentials(self, request, context):
         """Ends credentials at once, or confirms that there are none.
 
-        Reasons: BUCKET_NOT_OWNED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_OWNED, BUCKET_CHANGED, NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+        PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -247,8 +253,9 @@ class BucketServiceServicer:
     def IssueCredentialsClaim(self, request, context):
         """Makes a claim token for credentials. Repeating it makes another and voids the one before.
 
-        Reasons: CREDENTIALS_NOT_FOUND, CREDENTIALS_CLAIMED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: CREDENTIALS_NOT_FOUND, CREDENTIALS_CLAIMED, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, BUCKET_CHANGED,
+        NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+        PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -258,8 +265,9 @@ class BucketServiceServicer:
         """Makes the key of credentials and hands it over to whoever holds their claim token. A repeat is refused and changes
         nothing: where the answer was lost, rotate them.
 
-        Reasons: CLAIM_NOT_FOUND, CLAIM_SPENT, CLAIM_EXPIRED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: CLAIM_NOT_FOUND, CLAIM_SPENT, CLAIM_EXPIRED, ACCESS_SUSPENDED, CAPABILITY_MISSING,
+        CREDENTIALS_LIMIT_REACHED, BUCKET_CHANGED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT,
+        PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -268,8 +276,8 @@ class BucketServiceServicer:
     def PresignUpload(self, request, context):
         """Makes a link by which somebody without credentials can write one object with an HTTP PUT.
 
-        Reasons: BUCKET_NOT_FOUND, ACCESS_SUSPENDED, QUOTA_EXCEEDED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_FOUND, ACCESS_SUSPENDED, QUOTA_EXCEEDED, BUCKET_NOT_OWNED, NAME_INVALID, PROVIDER_RATE_LIMITED,
+        PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -278,8 +286,9 @@ class BucketServiceServicer:
     def PresignDownload(self, request, context):
         """Makes a link by which somebody without credentials can read one object with an HTTP GET.
 
-        Reasons: BUCKET_NOT_FOUND, OBJECT_NOT_FOUND, ACCESS_SUSPENDED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_FOUND, OBJECT_NOT_FOUND, ACCESS_SUSPENDED, BUCKET_NOT_OWNED, NAME_INVALID,
+        PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+        PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -288,7 +297,8 @@ class BucketServiceServicer:
     def GetUsage(self, request, context):
         """Tells how much a tenant stores, and how much it may.
 
-        Reasons: BUCKET_NOT_FOUND, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+        PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -297,8 +307,8 @@ class BucketServiceServicer:
     def SetQuota(self, request, context):
         """Sets how much a tenant may store. What is there already stays, even beyond the quota.
 
-        Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, BUCKET_CHANGED, NAME_INVALID, PROVIDER_RATE_LIMITED,
+        PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -47,26 +47,29 @@ class BucketServiceStub:
     laid out, and what the store does not have is told. Repeating it changes nothing; it completes what an interrupted
     call left half made. A bucket of that name which the mesh did not make for this tenant is refused, never adopted.
 
-    Reasons: BUCKET_NOT_OWNED, NAME_INVALID, CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_OWNED, NAME_INVALID, CAPABILITY_MISSING, BUCKET_CHANGED, PROVIDER_RATE_LIMITED,
+    PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     GetBucket: grpc.UnaryUnaryMultiCallable[bucket_pb2.GetBucketRequest, bucket_pb2.GetBucketResponse]
     """Reads a bucket from its store, as it stands there now.
 
-    Reasons: BUCKET_NOT_FOUND, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+    PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     ListBuckets: grpc.UnaryUnaryMultiCallable[bucket_pb2.ListBucketsRequest, bucket_pb2.ListBucketsResponse]
     """Lists what the mesh made, from the store itself: the audit compares this with its records.
 
     Ordered by name and prefix. Without tenant_id it lists every tenant's, which only an operator may.
 
-    Reasons: PAGE_TOKEN_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: PAGE_TOKEN_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT,
+    PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     SetBucketAccess: grpc.UnaryUnaryMultiCallable[bucket_pb2.SetBucketAccessRequest, bucket_pb2.SetBucketAccessResponse]
     """Lets a tenant's credentials work, or refuses them. Nothing is removed.
 
-    Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, CAPABILITY_MISSING, BUCKET_CHANGED, NAME_INVALID,
+    PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+    PROVIDER_ANSWER_UNKNOWN.
     """
     EmptyBucket: grpc.UnaryStreamMultiCallable[bucket_pb2.EmptyBucketRequest, bucket_pb2.EmptyBucketResponse]
     """Removes everything in a bucket for good, all versions and unfinished uploads, and streams a message after each
@@ -76,8 +79,8 @@ class BucketServiceStub:
     bucket that is not there counts as empty. Nothing is removed once something is found under object lock or legal
     hold.
 
-    Reasons: BUCKET_NOT_OWNED, OBJECTS_LOCKED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_OWNED, OBJECTS_LOCKED, NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+    PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     DeleteBucket: grpc.UnaryUnaryMultiCallable[bucket_pb2.DeleteBucketRequest, bucket_pb2.DeleteBucketResponse]
     """Removes an empty bucket or prefix and its credentials, or confirms that there is none.
@@ -85,8 +88,8 @@ class BucketServiceStub:
     The folders that EnsureBucket laid out do not count as content. A bucket that holds anything else, or that the mesh
     did not make for this tenant, is refused and stays.
 
-    Reasons: BUCKET_NOT_OWNED, BUCKET_NOT_EMPTY, OPERATION_MISMATCH, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_OWNED, BUCKET_NOT_EMPTY, OPERATION_MISMATCH, NAME_INVALID, PROVIDER_RATE_LIMITED,
+    PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     IssueCredentials: grpc.UnaryUnaryMultiCallable[bucket_credentials_pb2.IssueCredentialsRequest, bucket_credentials_pb2.IssueCredentialsResponse]
     """Makes credentials that reach the tenant's bucket or prefix and nothing else, and answers a reference to them.
@@ -94,61 +97,68 @@ class BucketServiceStub:
     Their key is made when they are claimed. The same operation again gets the same credentials; another gets further
     ones.
 
-    Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, CREDENTIALS_LIMIT_REACHED, CAPABILITY_MISSING, PROVIDER_RATE_LIMITED,
-    PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, CREDENTIALS_LIMIT_REACHED, CAPABILITY_MISSING, BUCKET_CHANGED,
+    NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+    PROVIDER_ANSWER_UNKNOWN.
     """
     ListCredentials: grpc.UnaryUnaryMultiCallable[bucket_credentials_pb2.ListCredentialsRequest, bucket_credentials_pb2.ListCredentialsResponse]
     """Lists the credentials of a bucket, from the store itself, without the secrets. Ordered by credentials_id.
 
-    Reasons: PAGE_TOKEN_INVALID, BUCKET_NOT_FOUND, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: PAGE_TOKEN_INVALID, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, NAME_INVALID, PROVIDER_RATE_LIMITED,
+    PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     RotateCredentials: grpc.UnaryUnaryMultiCallable[bucket_credentials_pb2.RotateCredentialsRequest, bucket_credentials_pb2.RotateCredentialsResponse]
     """Makes successors for credentials. The old ones work until the new ones are claimed, or longer where that is asked.
 
-    Reasons: CREDENTIALS_NOT_FOUND, BUCKET_NOT_OWNED, CREDENTIALS_LIMIT_REACHED, CAPABILITY_MISSING,
-    PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: CREDENTIALS_NOT_FOUND, BUCKET_NOT_OWNED, CREDENTIALS_LIMIT_REACHED, CAPABILITY_MISSING, BUCKET_NOT_FOUND,
+    BUCKET_CHANGED, NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT,
+    PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     RevokeCredentials: grpc.UnaryUnaryMultiCallable[bucket_credentials_pb2.RevokeCredentialsRequest, bucket_credentials_pb2.RevokeCredentialsResponse]
     """Ends credentials at once, or confirms that there are none.
 
-    Reasons: BUCKET_NOT_OWNED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_OWNED, BUCKET_CHANGED, NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+    PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     IssueCredentialsClaim: grpc.UnaryUnaryMultiCallable[bucket_credentials_pb2.IssueCredentialsClaimRequest, bucket_credentials_pb2.IssueCredentialsClaimResponse]
     """Makes a claim token for credentials. Repeating it makes another and voids the one before.
 
-    Reasons: CREDENTIALS_NOT_FOUND, CREDENTIALS_CLAIMED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: CREDENTIALS_NOT_FOUND, CREDENTIALS_CLAIMED, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, BUCKET_CHANGED,
+    NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+    PROVIDER_ANSWER_UNKNOWN.
     """
     ClaimCredentials: grpc.UnaryUnaryMultiCallable[bucket_credentials_pb2.ClaimCredentialsRequest, bucket_credentials_pb2.ClaimCredentialsResponse]
     """Makes the key of credentials and hands it over to whoever holds their claim token. A repeat is refused and changes
     nothing: where the answer was lost, rotate them.
 
-    Reasons: CLAIM_NOT_FOUND, CLAIM_SPENT, CLAIM_EXPIRED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: CLAIM_NOT_FOUND, CLAIM_SPENT, CLAIM_EXPIRED, ACCESS_SUSPENDED, CAPABILITY_MISSING,
+    CREDENTIALS_LIMIT_REACHED, BUCKET_CHANGED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT,
+    PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     PresignUpload: grpc.UnaryUnaryMultiCallable[object_pb2.PresignUploadRequest, object_pb2.PresignUploadResponse]
     """Makes a link by which somebody without credentials can write one object with an HTTP PUT.
 
-    Reasons: BUCKET_NOT_FOUND, ACCESS_SUSPENDED, QUOTA_EXCEEDED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_FOUND, ACCESS_SUSPENDED, QUOTA_EXCEEDED, BUCKET_NOT_OWNED, NAME_INVALID, PROVIDER_RATE_LIMITED,
+    PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     PresignDownload: grpc.UnaryUnaryMultiCallable[object_pb2.PresignDownloadRequest, object_pb2.PresignDownloadResponse]
     """Makes a link by which somebody without credentials can read one object with an HTTP GET.
 
-    Reasons: BUCKET_NOT_FOUND, OBJECT_NOT_FOUND, ACCESS_SUSPENDED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_FOUND, OBJECT_NOT_FOUND, ACCESS_SUSPENDED, BUCKET_NOT_OWNED, NAME_INVALID,
+    PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+    PROVIDER_ANSWER_UNKNOWN.
     """
     GetUsage: grpc.UnaryUnaryMultiCallable[usage_pb2.GetUsageRequest, usage_pb2.GetUsageResponse]
     """Tells how much a tenant stores, and how much it may.
 
-    Reasons: BUCKET_NOT_FOUND, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+    PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     SetQuota: grpc.UnaryUnaryMultiCallable[usage_pb2.SetQuotaRequest, usage_pb2.SetQuotaResponse]
     """Sets how much a tenant may store. What is there already stays, even beyond the quota.
 
-    Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, BUCKET_CHANGED, NAME_INVALID, PROVIDER_RATE_LIMITED,
+    PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
 
 @typing.type_check_only
@@ -167,26 +177,29 @@ class BucketServiceAsyncStub(BucketServiceStub):
     laid out, and what the store does not have is told. Repeating it changes nothing; it completes what an interrupted
     call left half made. A bucket of that name which the mesh did not make for this tenant is refused, never adopted.
 
-    Reasons: BUCKET_NOT_OWNED, NAME_INVALID, CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_OWNED, NAME_INVALID, CAPABILITY_MISSING, BUCKET_CHANGED, PROVIDER_RATE_LIMITED,
+    PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     GetBucket: aio.UnaryUnaryMultiCallable[bucket_pb2.GetBucketRequest, bucket_pb2.GetBucketResponse]  # type: ignore[assignment]
     """Reads a bucket from its store, as it stands there now.
 
-    Reasons: BUCKET_NOT_FOUND, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+    PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     ListBuckets: aio.UnaryUnaryMultiCallable[bucket_pb2.ListBucketsRequest, bucket_pb2.ListBucketsResponse]  # type: ignore[assignment]
     """Lists what the mesh made, from the store itself: the audit compares this with its records.
 
     Ordered by name and prefix. Without tenant_id it lists every tenant's, which only an operator may.
 
-    Reasons: PAGE_TOKEN_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: PAGE_TOKEN_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT,
+    PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     SetBucketAccess: aio.UnaryUnaryMultiCallable[bucket_pb2.SetBucketAccessRequest, bucket_pb2.SetBucketAccessResponse]  # type: ignore[assignment]
     """Lets a tenant's credentials work, or refuses them. Nothing is removed.
 
-    Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, CAPABILITY_MISSING, BUCKET_CHANGED, NAME_INVALID,
+    PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+    PROVIDER_ANSWER_UNKNOWN.
     """
     EmptyBucket: aio.UnaryStreamMultiCallable[bucket_pb2.EmptyBucketRequest, bucket_pb2.EmptyBucketResponse]  # type: ignore[assignment]
     """Removes everything in a bucket for good, all versions and unfinished uploads, and streams a message after each
@@ -196,8 +209,8 @@ class BucketServiceAsyncStub(BucketServiceStub):
     bucket that is not there counts as empty. Nothing is removed once something is found under object lock or legal
     hold.
 
-    Reasons: BUCKET_NOT_OWNED, OBJECTS_LOCKED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_OWNED, OBJECTS_LOCKED, NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+    PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     DeleteBucket: aio.UnaryUnaryMultiCallable[bucket_pb2.DeleteBucketRequest, bucket_pb2.DeleteBucketResponse]  # type: ignore[assignment]
     """Removes an empty bucket or prefix and its credentials, or confirms that there is none.
@@ -205,8 +218,8 @@ class BucketServiceAsyncStub(BucketServiceStub):
     The folders that EnsureBucket laid out do not count as content. A bucket that holds anything else, or that the mesh
     did not make for this tenant, is refused and stays.
 
-    Reasons: BUCKET_NOT_OWNED, BUCKET_NOT_EMPTY, OPERATION_MISMATCH, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_OWNED, BUCKET_NOT_EMPTY, OPERATION_MISMATCH, NAME_INVALID, PROVIDER_RATE_LIMITED,
+    PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     IssueCredentials: aio.UnaryUnaryMultiCallable[bucket_credentials_pb2.IssueCredentialsRequest, bucket_credentials_pb2.IssueCredentialsResponse]  # type: ignore[assignment]
     """Makes credentials that reach the tenant's bucket or prefix and nothing else, and answers a reference to them.
@@ -214,61 +227,68 @@ class BucketServiceAsyncStub(BucketServiceStub):
     Their key is made when they are claimed. The same operation again gets the same credentials; another gets further
     ones.
 
-    Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, CREDENTIALS_LIMIT_REACHED, CAPABILITY_MISSING, PROVIDER_RATE_LIMITED,
-    PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, CREDENTIALS_LIMIT_REACHED, CAPABILITY_MISSING, BUCKET_CHANGED,
+    NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+    PROVIDER_ANSWER_UNKNOWN.
     """
     ListCredentials: aio.UnaryUnaryMultiCallable[bucket_credentials_pb2.ListCredentialsRequest, bucket_credentials_pb2.ListCredentialsResponse]  # type: ignore[assignment]
     """Lists the credentials of a bucket, from the store itself, without the secrets. Ordered by credentials_id.
 
-    Reasons: PAGE_TOKEN_INVALID, BUCKET_NOT_FOUND, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: PAGE_TOKEN_INVALID, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, NAME_INVALID, PROVIDER_RATE_LIMITED,
+    PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     RotateCredentials: aio.UnaryUnaryMultiCallable[bucket_credentials_pb2.RotateCredentialsRequest, bucket_credentials_pb2.RotateCredentialsResponse]  # type: ignore[assignment]
     """Makes successors for credentials. The old ones work until the new ones are claimed, or longer where that is asked.
 
-    Reasons: CREDENTIALS_NOT_FOUND, BUCKET_NOT_OWNED, CREDENTIALS_LIMIT_REACHED, CAPABILITY_MISSING,
-    PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: CREDENTIALS_NOT_FOUND, BUCKET_NOT_OWNED, CREDENTIALS_LIMIT_REACHED, CAPABILITY_MISSING, BUCKET_NOT_FOUND,
+    BUCKET_CHANGED, NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT,
+    PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     RevokeCredentials: aio.UnaryUnaryMultiCallable[bucket_credentials_pb2.RevokeCredentialsRequest, bucket_credentials_pb2.RevokeCredentialsResponse]  # type: ignore[assignment]
     """Ends credentials at once, or confirms that there are none.
 
-    Reasons: BUCKET_NOT_OWNED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_OWNED, BUCKET_CHANGED, NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+    PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     IssueCredentialsClaim: aio.UnaryUnaryMultiCallable[bucket_credentials_pb2.IssueCredentialsClaimRequest, bucket_credentials_pb2.IssueCredentialsClaimResponse]  # type: ignore[assignment]
     """Makes a claim token for credentials. Repeating it makes another and voids the one before.
 
-    Reasons: CREDENTIALS_NOT_FOUND, CREDENTIALS_CLAIMED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: CREDENTIALS_NOT_FOUND, CREDENTIALS_CLAIMED, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, BUCKET_CHANGED,
+    NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+    PROVIDER_ANSWER_UNKNOWN.
     """
     ClaimCredentials: aio.UnaryUnaryMultiCallable[bucket_credentials_pb2.ClaimCredentialsRequest, bucket_credentials_pb2.ClaimCredentialsResponse]  # type: ignore[assignment]
     """Makes the key of credentials and hands it over to whoever holds their claim token. A repeat is refused and changes
     nothing: where the answer was lost, rotate them.
 
-    Reasons: CLAIM_NOT_FOUND, CLAIM_SPENT, CLAIM_EXPIRED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: CLAIM_NOT_FOUND, CLAIM_SPENT, CLAIM_EXPIRED, ACCESS_SUSPENDED, CAPABILITY_MISSING,
+    CREDENTIALS_LIMIT_REACHED, BUCKET_CHANGED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT,
+    PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     PresignUpload: aio.UnaryUnaryMultiCallable[object_pb2.PresignUploadRequest, object_pb2.PresignUploadResponse]  # type: ignore[assignment]
     """Makes a link by which somebody without credentials can write one object with an HTTP PUT.
 
-    Reasons: BUCKET_NOT_FOUND, ACCESS_SUSPENDED, QUOTA_EXCEEDED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_FOUND, ACCESS_SUSPENDED, QUOTA_EXCEEDED, BUCKET_NOT_OWNED, NAME_INVALID, PROVIDER_RATE_LIMITED,
+    PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     PresignDownload: aio.UnaryUnaryMultiCallable[object_pb2.PresignDownloadRequest, object_pb2.PresignDownloadResponse]  # type: ignore[assignment]
     """Makes a link by which somebody without credentials can read one object with an HTTP GET.
 
-    Reasons: BUCKET_NOT_FOUND, OBJECT_NOT_FOUND, ACCESS_SUSPENDED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_FOUND, OBJECT_NOT_FOUND, ACCESS_SUSPENDED, BUCKET_NOT_OWNED, NAME_INVALID,
+    PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+    PROVIDER_ANSWER_UNKNOWN.
     """
     GetUsage: aio.UnaryUnaryMultiCallable[usage_pb2.GetUsageRequest, usage_pb2.GetUsageResponse]  # type: ignore[assignment]
     """Tells how much a tenant stores, and how much it may.
 
-    Reasons: BUCKET_NOT_FOUND, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+    PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
     SetQuota: aio.UnaryUnaryMultiCallable[usage_pb2.SetQuotaRequest, usage_pb2.SetQuotaResponse]  # type: ignore[assignment]
     """Sets how much a tenant may store. What is there already stays, even beyond the quota.
 
-    Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, BUCKET_CHANGED, NAME_INVALID, PROVIDER_RATE_LIMITED,
+    PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
     """
 
 class BucketServiceServicer(metaclass=abc_1.ABCMeta):
@@ -290,8 +310,8 @@ class BucketServiceServicer(metaclass=abc_1.ABCMeta):
         laid out, and what the store does not have is told. Repeating it changes nothing; it completes what an interrupted
         call left half made. A bucket of that name which the mesh did not make for this tenant is refused, never adopted.
 
-        Reasons: BUCKET_NOT_OWNED, NAME_INVALID, CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_OWNED, NAME_INVALID, CAPABILITY_MISSING, BUCKET_CHANGED, PROVIDER_RATE_LIMITED,
+        PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
 
     @abc_1.abstractmethod
@@ -302,7 +322,8 @@ class BucketServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[bucket_pb2.GetBucketResponse, abc.Awaitable[bucket_pb2.GetBucketResponse]]:
         """Reads a bucket from its store, as it stands there now.
 
-        Reasons: BUCKET_NOT_FOUND, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+        PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
 
     @abc_1.abstractmethod
@@ -315,7 +336,8 @@ class BucketServiceServicer(metaclass=abc_1.ABCMeta):
 
         Ordered by name and prefix. Without tenant_id it lists every tenant's, which only an operator may.
 
-        Reasons: PAGE_TOKEN_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: PAGE_TOKEN_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT,
+        PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
 
     @abc_1.abstractmethod
@@ -326,8 +348,9 @@ class BucketServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[bucket_pb2.SetBucketAccessResponse, abc.Awaitable[bucket_pb2.SetBucketAccessResponse]]:
         """Lets a tenant's credentials work, or refuses them. Nothing is removed.
 
-        Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, CAPABILITY_MISSING, BUCKET_CHANGED, NAME_INVALID,
+        PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+        PROVIDER_ANSWER_UNKNOWN.
         """
 
     @abc_1.abstractmethod
@@ -343,8 +366,8 @@ class BucketServiceServicer(metaclass=abc_1.ABCMeta):
         bucket that is not there counts as empty. Nothing is removed once something is found under object lock or legal
         hold.
 
-        Reasons: BUCKET_NOT_OWNED, OBJECTS_LOCKED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_OWNED, OBJECTS_LOCKED, NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+        PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
 
     @abc_1.abstractmethod
@@ -358,8 +381,8 @@ class BucketServiceServicer(metaclass=abc_1.ABCMeta):
         The folders that EnsureBucket laid out do not count as content. A bucket that holds anything else, or that the mesh
         did not make for this tenant, is refused and stays.
 
-        Reasons: BUCKET_NOT_OWNED, BUCKET_NOT_EMPTY, OPERATION_MISMATCH, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_OWNED, BUCKET_NOT_EMPTY, OPERATION_MISMATCH, NAME_INVALID, PROVIDER_RATE_LIMITED,
+        PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
 
     @abc_1.abstractmethod
@@ -373,8 +396,9 @@ class BucketServiceServicer(metaclass=abc_1.ABCMeta):
         Their key is made when they are claimed. The same operation again gets the same credentials; another gets further
         ones.
 
-        Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, CREDENTIALS_LIMIT_REACHED, CAPABILITY_MISSING, PROVIDER_RATE_LIMITED,
-        PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, CREDENTIALS_LIMIT_REACHED, CAPABILITY_MISSING, BUCKET_CHANGED,
+        NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+        PROVIDER_ANSWER_UNKNOWN.
         """
 
     @abc_1.abstractmethod
@@ -385,8 +409,8 @@ class BucketServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[bucket_credentials_pb2.ListCredentialsResponse, abc.Awaitable[bucket_credentials_pb2.ListCredentialsResponse]]:
         """Lists the credentials of a bucket, from the store itself, without the secrets. Ordered by credentials_id.
 
-        Reasons: PAGE_TOKEN_INVALID, BUCKET_NOT_FOUND, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: PAGE_TOKEN_INVALID, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, NAME_INVALID, PROVIDER_RATE_LIMITED,
+        PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
 
     @abc_1.abstractmethod
@@ -397,8 +421,9 @@ class BucketServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[bucket_credentials_pb2.RotateCredentialsResponse, abc.Awaitable[bucket_credentials_pb2.RotateCredentialsResponse]]:
         """Makes successors for credentials. The old ones work until the new ones are claimed, or longer where that is asked.
 
-        Reasons: CREDENTIALS_NOT_FOUND, BUCKET_NOT_OWNED, CREDENTIALS_LIMIT_REACHED, CAPABILITY_MISSING,
-        PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: CREDENTIALS_NOT_FOUND, BUCKET_NOT_OWNED, CREDENTIALS_LIMIT_REACHED, CAPABILITY_MISSING, BUCKET_NOT_FOUND,
+        BUCKET_CHANGED, NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT,
+        PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
 
     @abc_1.abstractmethod
@@ -409,7 +434,8 @@ class BucketServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[bucket_credentials_pb2.RevokeCredentialsResponse, abc.Awaitable[bucket_credentials_pb2.RevokeCredentialsResponse]]:
         """Ends credentials at once, or confirms that there are none.
 
-        Reasons: BUCKET_NOT_OWNED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_OWNED, BUCKET_CHANGED, NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+        PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
 
     @abc_1.abstractmethod
@@ -420,8 +446,9 @@ class BucketServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[bucket_credentials_pb2.IssueCredentialsClaimResponse, abc.Awaitable[bucket_credentials_pb2.IssueCredentialsClaimResponse]]:
         """Makes a claim token for credentials. Repeating it makes another and voids the one before.
 
-        Reasons: CREDENTIALS_NOT_FOUND, CREDENTIALS_CLAIMED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: CREDENTIALS_NOT_FOUND, CREDENTIALS_CLAIMED, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, BUCKET_CHANGED,
+        NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+        PROVIDER_ANSWER_UNKNOWN.
         """
 
     @abc_1.abstractmethod
@@ -433,8 +460,9 @@ class BucketServiceServicer(metaclass=abc_1.ABCMeta):
         """Makes the key of credentials and hands it over to whoever holds their claim token. A repeat is refused and changes
         nothing: where the answer was lost, rotate them.
 
-        Reasons: CLAIM_NOT_FOUND, CLAIM_SPENT, CLAIM_EXPIRED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: CLAIM_NOT_FOUND, CLAIM_SPENT, CLAIM_EXPIRED, ACCESS_SUSPENDED, CAPABILITY_MISSING,
+        CREDENTIALS_LIMIT_REACHED, BUCKET_CHANGED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT,
+        PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
 
     @abc_1.abstractmethod
@@ -445,8 +473,8 @@ class BucketServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[object_pb2.PresignUploadResponse, abc.Awaitable[object_pb2.PresignUploadResponse]]:
         """Makes a link by which somebody without credentials can write one object with an HTTP PUT.
 
-        Reasons: BUCKET_NOT_FOUND, ACCESS_SUSPENDED, QUOTA_EXCEEDED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_FOUND, ACCESS_SUSPENDED, QUOTA_EXCEEDED, BUCKET_NOT_OWNED, NAME_INVALID, PROVIDER_RATE_LIMITED,
+        PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
 
     @abc_1.abstractmethod
@@ -457,8 +485,9 @@ class BucketServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[object_pb2.PresignDownloadResponse, abc.Awaitable[object_pb2.PresignDownloadResponse]]:
         """Makes a link by which somebody without credentials can read one object with an HTTP GET.
 
-        Reasons: BUCKET_NOT_FOUND, OBJECT_NOT_FOUND, ACCESS_SUSPENDED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_FOUND, OBJECT_NOT_FOUND, ACCESS_SUSPENDED, BUCKET_NOT_OWNED, NAME_INVALID,
+        PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED,
+        PROVIDER_ANSWER_UNKNOWN.
         """
 
     @abc_1.abstractmethod
@@ -469,7 +498,8 @@ class BucketServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[usage_pb2.GetUsageResponse, abc.Awaitable[usage_pb2.GetUsageResponse]]:
         """Tells how much a tenant stores, and how much it may.
 
-        Reasons: BUCKET_NOT_FOUND, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, NAME_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+        PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
 
     @abc_1.abstractmethod
@@ -480,8 +510,8 @@ class BucketServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[usage_pb2.SetQuotaResponse, abc.Awaitable[usage_pb2.SetQuotaResponse]]:
         """Sets how much a tenant may store. What is there already stays, even beyond the quota.
 
-        Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, BUCKET_CHANGED, NAME_INVALID, PROVIDER_RATE_LIMITED,
+        PROVIDER_UNAVAILABLE, PROVIDER_TIMED_OUT, PROVIDER_CREDENTIALS_REFUSED, PROVIDER_ANSWER_UNKNOWN.
         """
 
 def add_BucketServiceServicer_to_server(servicer: BucketServiceServicer, server: typing.Union[grpc.Server, aio.Server]) -> None: ...

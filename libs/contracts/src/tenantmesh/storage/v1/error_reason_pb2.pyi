@@ -150,6 +150,18 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """FAILED_PRECONDITION: the store or database refused the configured credentials. Metadata: `provider`. An operator
     must renew them.
     """
+    ERROR_REASON_BUCKET_CHANGED: _ErrorReason.ValueType  # 37
+    """ABORTED: others changed the bucket's record again and again while this call tried to. Metadata: `bucket`. Send
+    again.
+    """
+    ERROR_REASON_PROVIDER_TIMED_OUT: _ErrorReason.ValueType  # 38
+    """DEADLINE_EXCEEDED: the store or database gave no answer in time; the change may have been made. Metadata:
+    `provider`. Send again.
+    """
+    ERROR_REASON_PROVIDER_ANSWER_UNKNOWN: _ErrorReason.ValueType  # 39
+    """INTERNAL: the store or database answered what nobody expected. Metadata: `provider`, `code`. An operator must look
+    into the log.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call to the storage service was refused. On the wire `google.rpc.ErrorInfo.reason` is the name without the
@@ -283,4 +295,16 @@ ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 35
 ERROR_REASON_PROVIDER_CREDENTIALS_REFUSED: ErrorReason.ValueType  # 36
 """FAILED_PRECONDITION: the store or database refused the configured credentials. Metadata: `provider`. An operator
 must renew them.
+"""
+ERROR_REASON_BUCKET_CHANGED: ErrorReason.ValueType  # 37
+"""ABORTED: others changed the bucket's record again and again while this call tried to. Metadata: `bucket`. Send
+again.
+"""
+ERROR_REASON_PROVIDER_TIMED_OUT: ErrorReason.ValueType  # 38
+"""DEADLINE_EXCEEDED: the store or database gave no answer in time; the change may have been made. Metadata:
+`provider`. Send again.
+"""
+ERROR_REASON_PROVIDER_ANSWER_UNKNOWN: ErrorReason.ValueType  # 39
+"""INTERNAL: the store or database answered what nobody expected. Metadata: `provider`, `code`. An operator must look
+into the log.
 """

@@ -1,0 +1,1 @@
+"""Credentials that reach one tenant's place and nothing else."""
