@@ -25,6 +25,10 @@ SECRET = {"signing_keys", "idempotent_requests", "rate_limits"}
 
 # How a row comes into a table that the requests below do not fill: its columns and values, $1 being the tenant.
 ROWS = {
+    "resources": """
+        (tenant_id, resource_id, type, provider, identifier, uri, metadata, operation_id, revision, create_time,
+         update_time)
+        VALUES ($1, uuidv7(), 'bucket', 's3', 'acme', '', '{}', 'op', 1, now(), now())""",
     "outbox_entries": """
         (tenant_id, outbox_entry_id, operation_type, operation_id, payload_type, payload, principal, state, due_time,
          attempts, last_error, revision, create_time, update_time)

@@ -16,6 +16,7 @@ from postgreskit import Database, Listener
 from settingskit import Problem, SettingsInvalid, load
 from tenantmesh.tenants.v1 import event_service_pb2_grpc as event_rpc
 from tenantmesh.tenants.v1 import lead_service_pb2_grpc as lead_rpc
+from tenantmesh.tenants.v1 import resource_service_pb2_grpc as resource_rpc
 from tenantmesh.tenants.v1 import tenant_service_pb2_grpc as tenant_rpc
 from tenants_service.events.handlers import EventHandlers
 from tenants_service.leads.handlers import LeadHandlers
@@ -27,6 +28,7 @@ from tenants_service.limits.translate import Origins
 from tenants_service.migrations import Schema
 from tenants_service.projections import store as projections
 from tenants_service.projections.model import PROJECTIONS
+from tenants_service.resources.handlers import ResourceHandlers
 from tenants_service.seal import Seal
 from tenants_service.settings import TenantsSettings
 from tenants_service.signing.model import Schedule
@@ -79,6 +81,7 @@ def servicers(
         Servicer(lead_rpc.add_LeadServiceServicer_to_server, leads),
         Servicer(tenant_rpc.add_TenantServiceServicer_to_server, tenants),
         Servicer(event_rpc.add_EventServiceServicer_to_server, EventHandlers(records, tail, tokens)),
+        Servicer(resource_rpc.add_ResourceServiceServicer_to_server, ResourceHandlers(records, tokens, clock=clock)),
     ]
 
 

@@ -7,15 +7,18 @@ async with records.of_all() as tx: ...        # everybody's, to read
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from itertools import accumulate
 from typing import TypeVar
 from uuid import UUID
 
+import asyncpg
 from google.protobuf.message import Message
 
 from chassis import context
-from postgreskit import Database, RequestKey, Transaction, once, request_key, retrying
+from postgreskit import Database, OpenPage, Page, RequestKey, Transaction, once, request_key, retrying
 from tenants_service.seal import Seal
 
 MESH = UUID(int=0)
@@ -23,6 +26,9 @@ MESH = UUID(int=0)
 
 
 M = TypeVar("M", bound=Message)
+
+_PAGE_TEXT = 512 * 1024
+"""Characters of long texts in one page. As a message they are up to four times as many bytes; clients take 4 MiB."""
 
 _ENTER = "SELECT current_setting('app.tenant_id', true), set_config('app.tenant_id', $1, true)"
 _LEAVE = "SELECT set_config('app.tenant_id', $1, true)"
@@ -121,6 +127,12 @@ class Records:
             answer = await work(tx)
             await rehearsal.rollback()
         return answer
+
+
+def close_fitting(page: OpenPage, rows: Sequence[asyncpg.Record], size: Callable[[asyncpg.Record], int]) -> Page:
+    """The page that rows of `page.select` are, cut where one message ends; the first row always fits."""
+    sizes = accumulate(map(size, rows[: page.size]))
+    return replace(page, size=max(1, sum(one <= _PAGE_TEXT for one in sizes))).close(list(rows))
 
 
 @asynccontextmanager

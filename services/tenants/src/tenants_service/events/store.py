@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
-from itertools import accumulate
 from uuid import UUID
 
 import asyncpg
@@ -15,6 +13,7 @@ from opentelemetry import trace
 from chassis import context
 from postgreskit import OpenPage, Transaction
 from tenants_service.events.model import Appended, Event, Filter, Recorded
+from tenants_service.store import close_fitting
 
 _APPEND = """
 INSERT INTO domain_events (tenant_id, event_id, event_type, aggregate_type, aggregate_id, event_data, metadata)
@@ -71,9 +70,6 @@ JOIN domain_events USING (event_id)
 WHERE tenant_id = $3
 ORDER BY turn"""  # noqa: S608 - constants
 
-_PAGE_DATA = 512 * 1024
-"""Characters of data in one page. As a message they are up to four times as many bytes, and clients take 4 MiB."""
-
 # Ten minutes: by how much a clock is set right at most.
 _SINCE = """
 SELECT position FROM domain_events
@@ -105,15 +101,8 @@ async def read_page(tx: Transaction, page: OpenPage, wanted: Filter) -> tuple[li
     """Some events, and the token of those that follow."""
     query, arguments = select(wanted)
     sql, values = page.select(query, *arguments)
-    rows = await tx.fetch(sql, *values)
-    found = replace(page, size=_fitting(rows[: page.size])).close(rows)
+    found = close_fitting(page, await tx.fetch(sql, *values), lambda row: len(row["event_data"]))
     return [recorded_in(row) for row in found.rows], found.next_token
-
-
-def _fitting(rows: Sequence[asyncpg.Record]) -> int:
-    """How many of the rows fit into one message; the first always does."""
-    sizes = accumulate(len(row["event_data"]) for row in rows)
-    return max(1, sum(size <= _PAGE_DATA for size in sizes))
 
 
 def select(wanted: Filter) -> tuple[str, list[object]]:

@@ -119,7 +119,7 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_FILTER_INVALID: _ErrorReason.ValueType  # 31
     """INVALID_ARGUMENT: the filter is not one this method understands. Metadata: `position`, `expected`. Correct the filter."""
     ERROR_REASON_RESOURCE_RECORDED_OTHERWISE: _ErrorReason.ValueType  # 32
-    """ALREADY_EXISTS: that thing is on record for another tenant or another operation. Metadata: `type`, `provider`,
+    """ALREADY_EXISTS: the tenant has that thing on record from another operation. Metadata: `type`, `provider`,
     `identifier`, `operation_id`. Do not take it over: it belongs to that operation.
     """
     ERROR_REASON_PLAN_NOT_FOUND: _ErrorReason.ValueType  # 33
@@ -317,7 +317,7 @@ ERROR_REASON_TENANT_HAS_CHILDREN: ErrorReason.ValueType  # 30
 ERROR_REASON_FILTER_INVALID: ErrorReason.ValueType  # 31
 """INVALID_ARGUMENT: the filter is not one this method understands. Metadata: `position`, `expected`. Correct the filter."""
 ERROR_REASON_RESOURCE_RECORDED_OTHERWISE: ErrorReason.ValueType  # 32
-"""ALREADY_EXISTS: that thing is on record for another tenant or another operation. Metadata: `type`, `provider`,
+"""ALREADY_EXISTS: the tenant has that thing on record from another operation. Metadata: `type`, `provider`,
 `identifier`, `operation_id`. Do not take it over: it belongs to that operation.
 """
 ERROR_REASON_PLAN_NOT_FOUND: ErrorReason.ValueType  # 33

@@ -37,7 +37,7 @@ class RecordResourcesRequest(message.Message):
     """Names this request, so that a repeat answers what the first time did."""
     @builtins.property
     def resources(self) -> containers.RepeatedCompositeFieldContainer[MadeResource]:
-        """What was made, 1 to 100 things."""
+        """What was made, 1 to 100 things of together at most 512 KiB."""
 
     def __init__(
         self,

@@ -60,7 +60,7 @@ class ResourceServiceServicer:
         """Records resources of a tenant, all of them or none.
 
         A resource of the same type, provider and identifier is updated where it is the same operation's, and refused where
-        it is another's.
+        it is another's. One that is named twice is recorded as it is named last.
 
         Reasons: TENANT_NOT_FOUND, RESOURCE_RECORDED_OTHERWISE, REQUEST_ID_REUSED.
         """
@@ -69,7 +69,7 @@ class ResourceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListResources(self, request, context):
-        """Lists recorded resources, by tenant, type and identifier.
+        """Lists recorded resources, by tenant and type, in the order in which they were recorded.
 
         Without tenant_id it lists every tenant's, which only an operator may: the audit compares that with what the
         providers hold.

@@ -37,12 +37,12 @@ class ResourceServiceStub:
     """Records resources of a tenant, all of them or none.
 
     A resource of the same type, provider and identifier is updated where it is the same operation's, and refused where
-    it is another's.
+    it is another's. One that is named twice is recorded as it is named last.
 
     Reasons: TENANT_NOT_FOUND, RESOURCE_RECORDED_OTHERWISE, REQUEST_ID_REUSED.
     """
     ListResources: grpc.UnaryUnaryMultiCallable[resource_service_pb2.ListResourcesRequest, resource_service_pb2.ListResourcesResponse]
-    """Lists recorded resources, by tenant, type and identifier.
+    """Lists recorded resources, by tenant and type, in the order in which they were recorded.
 
     Without tenant_id it lists every tenant's, which only an operator may: the audit compares that with what the
     providers hold.
@@ -64,12 +64,12 @@ class ResourceServiceAsyncStub(ResourceServiceStub):
     """Records resources of a tenant, all of them or none.
 
     A resource of the same type, provider and identifier is updated where it is the same operation's, and refused where
-    it is another's.
+    it is another's. One that is named twice is recorded as it is named last.
 
     Reasons: TENANT_NOT_FOUND, RESOURCE_RECORDED_OTHERWISE, REQUEST_ID_REUSED.
     """
     ListResources: aio.UnaryUnaryMultiCallable[resource_service_pb2.ListResourcesRequest, resource_service_pb2.ListResourcesResponse]  # type: ignore[assignment]
-    """Lists recorded resources, by tenant, type and identifier.
+    """Lists recorded resources, by tenant and type, in the order in which they were recorded.
 
     Without tenant_id it lists every tenant's, which only an operator may: the audit compares that with what the
     providers hold.
@@ -94,7 +94,7 @@ class ResourceServiceServicer(metaclass=abc_1.ABCMeta):
         """Records resources of a tenant, all of them or none.
 
         A resource of the same type, provider and identifier is updated where it is the same operation's, and refused where
-        it is another's.
+        it is another's. One that is named twice is recorded as it is named last.
 
         Reasons: TENANT_NOT_FOUND, RESOURCE_RECORDED_OTHERWISE, REQUEST_ID_REUSED.
         """
@@ -105,7 +105,7 @@ class ResourceServiceServicer(metaclass=abc_1.ABCMeta):
         request: resource_service_pb2.ListResourcesRequest,
         context: _ServicerContext,
     ) -> typing.Union[resource_service_pb2.ListResourcesResponse, abc.Awaitable[resource_service_pb2.ListResourcesResponse]]:
-        """Lists recorded resources, by tenant, type and identifier.
+        """Lists recorded resources, by tenant and type, in the order in which they were recorded.
 
         Without tenant_id it lists every tenant's, which only an operator may: the audit compares that with what the
         providers hold.

@@ -1,0 +1,1 @@
+"""What was made for tenants, and where it is."""
