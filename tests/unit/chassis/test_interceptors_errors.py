@@ -82,7 +82,7 @@ async def test_a_handler_may_still_speak_grpc(world):
 
 
 async def test_what_a_vendor_said_is_logged_and_not_sent(world, caplog):
-    caplog.set_level(logging.INFO, "chassis.interceptors.logging")
+    caplog.set_level(logging.INFO, "chassis.calls")
 
     async def answer():
         raise Internal("The provider failed.", reason="PROVIDER_UNAVAILABLE") from OSError("SQLSTATE 57P01")

@@ -1,10 +1,13 @@
+import io
+import json
 import logging
 
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tests.fixtures.worlds import TENANT, refused
+from tests.fixtures.worlds import TENANT, refused, until
 
 from chassis.interceptors import logging as layer
+from chassis.logs import LogSettings, logging_to
 from faults import NotFound
 
 METHOD = "/tenantmesh.dns.v1.DnsService/GetRecord"
@@ -12,7 +15,7 @@ METHOD = "/tenantmesh.dns.v1.DnsService/GetRecord"
 
 @pytest.fixture(autouse=True)
 def everything(caplog):
-    caplog.set_level(logging.DEBUG, "chassis.interceptors.logging")
+    caplog.set_level(logging.DEBUG, "chassis.calls")
 
 
 async def test_a_call_is_one_line(world, caplog):
@@ -23,29 +26,38 @@ async def test_a_call_is_one_line(world, caplog):
     assert not hasattr(record, "reason")
 
 
-async def test_a_line_is_written_as_if_its_call_were_still_there(world, caplog):
-    seen = []
-
-    class Watcher(logging.Handler):
-        def emit(self, record):
-            from opentelemetry.trace import get_current_span
-
-            from chassis.context import current
-
-            seen.append((record.created, current(), get_current_span().get_span_context()))
-
-    watcher = Watcher()
-    logging.getLogger("chassis.interceptors.logging").addHandler(watcher)
+async def test_a_line_says_whose_call_it_was_although_that_is_gone(world, caplog):
     trace = "0af7651916cd43dd8448eb211c80319c"
+    await world.get(metadata=[("x-request-id", "r-1"), ("traceparent", f"00-{trace}-b7ad6b7169203331-00")])
+    record = await world.line(caplog, code="OK")
+    assert (record.request_id, record.tenant_id, record.principal) == ("r-1", TENANT, "development")
+    assert (record.trace_id, record.span_id) == (trace, "b7ad6b7169203331")
+    assert record.created > 1_700_000_000
+
+
+async def test_all_who_listen_hear_of_it(world):
+    class Listener(logging.Handler):
+        def __init__(self, level):
+            super().__init__(level)
+            self.heard = []
+
+        def emit(self, record):
+            self.heard.append(record.code)
+
+    log = logging.getLogger("chassis.calls")
+    listeners = Listener(logging.INFO), Listener(logging.WARNING)
+    stream = io.StringIO()
     try:
-        await world.get(metadata=[("x-request-id", "r-1"), ("traceparent", f"00-{trace}-b7ad6b7169203331-00")])
-        await world.line(caplog, code="OK")
+        for listener in listeners:
+            log.addHandler(listener)
+        with logging_to(LogSettings(), service="dns", stream=stream):
+            await world.get()
+            await until(lambda: listeners[0].heard)
     finally:
-        logging.getLogger("chassis.interceptors.logging").removeHandler(watcher)
-    ((created, facts, span),) = seen
-    assert (facts.request_id, facts.tenant_id, facts.principal.name) == ("r-1", TENANT, "development")
-    assert f"{span.trace_id:032x}" == trace
-    assert created > 1_700_000_000
+        for listener in listeners:
+            log.removeHandler(listener)
+    assert [listener.heard for listener in listeners] == [["OK"], []]
+    assert json.loads(stream.getvalue().splitlines()[-1])["code"] == "OK"
 
 
 async def test_a_refusal_says_why(world, caplog):
@@ -75,9 +87,9 @@ async def test_probes_are_for_debugging(world, caplog):
 
 
 async def test_lines_nobody_wants_cost_nothing(world, caplog):
-    caplog.set_level(logging.WARNING, "chassis.interceptors.logging")
+    caplog.set_level(logging.WARNING, "chassis.calls")
     await world.get()
-    caplog.set_level(logging.DEBUG, "chassis.interceptors.logging")
+    caplog.set_level(logging.DEBUG, "chassis.calls")
     await world.get("second.example")
     await world.line(caplog, code="OK")
     assert len(lines(caplog)) == 1

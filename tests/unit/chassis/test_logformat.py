@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace import TracerProvider
 import faults
 from chassis import context
 from chassis.context import CallContext
-from chassis.logformat import CallRecord, JsonFormatter, TextFormatter
+from chassis.logformat import JsonFormatter, TextFormatter
 from chassis.permissions import Permissions
 from chassis.principal import Principal
 
@@ -165,30 +165,3 @@ def test_text_ends_in_the_traceback():
 
 def test_a_caller_cannot_steer_the_terminal():
     assert "\x1b" not in as_text("name \x1b[2J", colour=False)
-
-
-def test_the_line_of_a_call_is_like_any_other():
-    own = {"method": "/s.S/M", "code": "OK", "duration_ms": 1.5}
-    ended = CallRecord("calls", logging.INFO, "call ended", 1_763_737_200.25, own)
-    with context.using(CallContext(request_id="r")):
-        line = JsonFormatter("dns").format(ended)
-    assert list(json.loads(line).items()) == [
-        ("time", "2025-11-21T15:00:00.250Z"),
-        ("level", "INFO"),
-        ("logger", "calls"),
-        ("message", "call ended"),
-        ("service", "dns"),
-        ("request_id", "r"),
-        *own.items(),
-    ]
-    assert "call ended  method=/s.S/M  code=OK" in TextFormatter(colour=False).format(ended)
-    assert logging.Formatter("%(levelname)s %(code)s %(message)s").format(ended) == "INFO OK call ended"
-
-
-def test_what_others_had_a_hand_in_is_cleaned_there_too():
-    ended = CallRecord("calls", logging.ERROR, "call ended", 1.0, {"code": "INTERNAL"})
-    ended.say({"cause": "postgres://app:hunter2@db refused", "facts": {"token": "abc"}})
-    line = json.loads(JsonFormatter("dns").format(ended))
-    assert line["cause"] == "postgres://app:***@db refused"
-    assert line["facts"] == {"token": "***"}
-    assert ended.cause == line["cause"]

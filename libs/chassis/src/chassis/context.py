@@ -53,9 +53,8 @@ def current() -> CallContext | None:
     return _current.get()
 
 
-def enter(context: CallContext) -> None:
-    """Make `context` the current one for the rest of this task. A task that serves one call needs no way back."""
-    _current.set(context)
+enter = _current.set
+"""Make a context the current one for the rest of this task. A task that serves one call needs no way back."""
 
 
 @contextmanager

@@ -10,42 +10,35 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from json.encoder import JSONEncoder, encode_basestring_ascii
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
+import grpc
 from opentelemetry import trace
 
 from chassis import context
+from chassis.callrecord import LOGGER, MESSAGE, CallRecord, Ended, surroundings, why
 from chassis.redaction import HIDDEN, clean, names_secret, redact
+from chassis.spans import ids_of
 from faults import Fault
 
-_BLANK: Final = vars(logging.makeLogRecord({}))
-_STANDARD: Final = {*_BLANK, "message", "asctime", "taskName"}
+_STANDARD: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 _NOT_EXTRA: Final = frozenset(_STANDARD | {"time", "level", "logger", "service", "exception", "stack"})
 _COLOURS: Final = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a caller sends must not steer a terminal
+_OK: Final = grpc.StatusCode.OK
+_LEVELS: Final = {level: logging.getLevelName(level) for level in (logging.DEBUG, logging.INFO, logging.ERROR)}
 _quoted: Final = encode_basestring_ascii  # ASCII, so that neither terminal nor half a surrogate pair breaks a line
 _encode: Final = JSONEncoder(separators=(",", ":")).encode
 
 
-class CallRecord(logging.LogRecord):
-    """The record of a call: the one line so frequent that making a plain record of it costs too much.
+class Lines(Protocol):
+    """Makes lines of records."""
 
-    Its message and its own fields are the chassis', so that nobody looks for secrets in them.
-    """
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
 
-    def __init__(self, name: str, level: int, message: str, created: float, own: Mapping[str, str | float]) -> None:
-        known = self.__dict__
-        known.update(_BLANK)
-        known.update(own)
-        self.name, self.msg = name, message
-        self.levelno, self.levelname = level, logging.getLevelName(level)
-        self.created, self.msecs = created, created % 1 * 1000
-        self.own = dict(own)
-
-    def say(self, more: Mapping[str, object]) -> None:
-        """Add what others had a hand in: it is cleaned."""
-        for key, value in more.items():
-            self.__dict__[key] = self.own[key] = clean(value)
+    def call(self, ended: Ended) -> str:
+        """The line of a call, the same as that of its record."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -58,21 +51,37 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Everything known about the record, in a stable order: what it is, what it belongs to, its own fields."""
-        # Written piece by piece: json.dumps of the whole line takes as long as everything else here together.
-        message = record.msg if isinstance(record, CallRecord) else _message(record)
-        line = (
-            f'{{"time":"{self._time(record)}","level":"{record.levelname}","logger":{_quoted(record.name)},'
-            f'"message":{_quoted(message)},"service":{self._service}'
-        )
-        for key, value in _fields(record).items():
-            line += _named(key) + (_quoted(value) if type(value) is str else _json(value))
-        return line + "}"
+        if isinstance(record, CallRecord):
+            return self.call(record.ended)
+        start = self._start(record.created, record.levelname, record.name, _message(record))
+        return f"{start}{_written(_fields(record))}}}"
 
-    def _time(self, record: logging.LogRecord) -> str:
-        second = int(record.created)
+    def call(self, ended: Ended) -> str:
+        """The same of a call, in one piece: no line is as frequent.
+
+        What it says is the chassis' own, so that nobody looks for secrets in it.
+        """
+        call, ids, code = ended.call, ended.span and ids_of(ended.span), ended.code
+        start = self._start(ended.when, _LEVELS[ended.level], LOGGER.name, MESSAGE)
+        tenant = f',"tenant_id":{_quoted(call.tenant_id)}' if call.tenant_id else ""
+        workflow = f',"workflow_id":{_quoted(call.workflow_id)}' if call.workflow_id else ""
+        principal = f',"principal":{_quoted(call.principal.name)}' if call.principal else ""
+        trace_ids = f',"trace_id":"{ids[0]}","span_id":"{ids[1]}"' if ids else ""
+        reason = _written(why(ended.fault)) if ended.fault else ""
+        return (
+            f'{start},"request_id":{_quoted(call.request_id)}{tenant}{workflow}{principal}{trace_ids},'
+            f'"method":{_quoted(call.method)},"code":"{"OK" if code is _OK else code.name}",'
+            f'"duration_ms":{round(ended.seconds * 1000, 3)}{reason}}}'
+        )
+
+    def _start(self, created: float, level: str, logger: str, message: str) -> str:
+        second = int(created)
         if second != self._second[0]:
             self._second = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        return f"{self._second[1]}.{int(record.msecs):03}Z"
+        return (
+            f'{{"time":"{self._second[1]}.{int((created - second) * 1000):03}Z","level":"{level}",'
+            f'"logger":{_quoted(logger)},"message":{_quoted(message)},"service":{self._service}'
+        )
 
 
 class TextFormatter(logging.Formatter):
@@ -84,7 +93,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Time, level, logger, message, then the fields."""
-        fields = _fields(record)
+        fields = dict(record.fields) if isinstance(record, CallRecord) else _fields(record)
         blocks = [fields.pop("exception", {}).get("stack"), fields.pop("stack", None)]
         level = f"{record.levelname:<8}"
         if self._colour:
@@ -94,6 +103,10 @@ class TextFormatter(logging.Formatter):
         text = "\n".join([f"{record.name}  {_message(record)}{extras}", *filter(None, blocks)])
         return f"{clock} {level} {_CONTROL.sub(_escape, text)}"
 
+    def call(self, ended: Ended) -> str:
+        """The line of a call."""
+        return self.format(CallRecord(ended))
+
 
 def _escape(match: re.Match[str]) -> str:
     return f"\\x{ord(match[0]):02x}"
@@ -102,6 +115,13 @@ def _escape(match: re.Match[str]) -> str:
 @lru_cache(maxsize=1024)
 def _named(key: str) -> str:
     return f",{_quoted(key)}:"
+
+
+def _written(fields: Mapping[str, Any]) -> str:
+    # Piece by piece: json.dumps takes as long again.
+    return "".join(
+        [_named(key) + (_quoted(value) if type(value) is str else _json(value)) for key, value in fields.items()]
+    )
 
 
 def _json(value: Any) -> str:
@@ -117,10 +137,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    fields = _surroundings()
-    if isinstance(record, CallRecord):
-        fields.update(record.own)
-        return fields
+    fields = surroundings(context.current(), trace.get_current_span())
     for key, value in record.__dict__.items():
         if key not in _NOT_EXTRA:
             fields[key] = HIDDEN if names_secret(key) else clean(value)
@@ -128,26 +145,6 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
         fields["exception"] = _exception(record.exc_info[1])
     if record.stack_info:
         fields["stack"] = redact(record.stack_info)
-    return fields
-
-
-def _surroundings() -> dict[str, Any]:
-    """What the line belongs to: the call, if any, and the span, if any."""
-    fields: dict[str, Any] = {}
-    call = context.current()
-    if call is not None:
-        if call.request_id:
-            fields["request_id"] = call.request_id
-        if call.tenant_id:
-            fields["tenant_id"] = call.tenant_id
-        if call.workflow_id:
-            fields["workflow_id"] = call.workflow_id
-        if call.principal is not None:
-            fields["principal"] = call.principal.name
-    span = trace.get_current_span().get_span_context()
-    if span.is_valid:
-        fields["trace_id"] = f"{span.trace_id:032x}"
-        fields["span_id"] = f"{span.span_id:016x}"
     return fields
 
 

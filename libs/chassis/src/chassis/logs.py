@@ -12,12 +12,13 @@ import logging
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, TextIO
 
-from chassis.logformat import JsonFormatter, TextFormatter
+from chassis.callrecord import Ended
+from chassis.logformat import JsonFormatter, Lines, TextFormatter
 from settingskit import setting
 
 _NOISY: Final = ("asyncio", "grpc", "hpack", "urllib3")  # what they say below a warning is of use only to their makers
@@ -55,9 +56,8 @@ class LogSettings:
 def logging_to(settings: LogSettings, *, service: str, stream: TextIO | None = None) -> Iterator[None]:
     """Send what this process logs, and its warnings, to a stream (standard output) until the block ends."""
     out = stream or sys.stdout
-    handler = _BufferedHandler(out)
-    handler.setFormatter(
-        JsonFormatter(service) if settings.format is LogFormat.JSON else TextFormatter(colour=out.isatty())
+    handler = BufferedHandler(
+        out, JsonFormatter(service) if settings.format is LogFormat.JSON else TextFormatter(colour=out.isatty())
     )
     level = getattr(logging, settings.level.name)
     root = logging.getLogger()
@@ -79,16 +79,17 @@ def logging_to(settings: LogSettings, *, service: str, stream: TextIO | None = N
         yield
 
 
-class _BufferedHandler(logging.Handler):
+class BufferedHandler(logging.Handler):
     """Formats where the line is logged, where the call and the span are known, and writes in a thread of its own.
 
     A reader that stalls must not stall the event loop, and one write for many lines costs less than one for each.
     When the reader stays away the oldest lines are dropped, and the next that gets through says how many.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, lines: Lines) -> None:
         super().__init__()
         self._stream = stream
+        self._formatted = lines
         self._lines: deque[str] = deque(maxlen=_UNWRITTEN_LINES)
         self._dropped = 0
         self._wake, self._closing = threading.Event(), threading.Event()
@@ -97,9 +98,16 @@ class _BufferedHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queue the line."""
-        if len(self._lines) == _UNWRITTEN_LINES:
-            self._dropped += 1
-        self._lines.append(self.format(record))
+        self._queue([self._formatted.format(record)])
+
+    def calls(self, ended: Iterable[Ended]) -> None:
+        """Queue the lines of calls: the same as handling a record of each, for a fraction of the cost."""
+        call = self._formatted.call
+        self._queue([call(one) for one in ended])
+
+    def _queue(self, lines: list[str]) -> None:
+        self._dropped += max(len(self._lines) + len(lines) - _UNWRITTEN_LINES, 0)
+        self._lines.extend(lines)
         if not self._wake.is_set():
             self._wake.set()
 
@@ -120,7 +128,7 @@ class _BufferedHandler(logging.Handler):
     def _write(self) -> None:
         lines = [self._lines.popleft() for _ in range(len(self._lines))]
         if self._dropped:
-            lines.append(self.format(_dropped(self._dropped)))
+            lines.append(self._formatted.format(_dropped(self._dropped)))
             self._dropped = 0
         # A reader that is gone, or a stream that is closed, leaves nobody to tell.
         with suppress(OSError, ValueError):

@@ -14,6 +14,7 @@ import grpc
 
 from chassis.authentication import authenticator
 from chassis.builtin import register
+from chassis.garbage import collected_rarely
 from chassis.health import Health
 from chassis.interceptors import Layer, in_order
 from chassis.interceptors.access import authenticate, authorize
@@ -101,7 +102,8 @@ async def serve(
             observed(settings.telemetry, service=service),
             running(service, servicers=servicers, resources=resources, settings=settings) as server,
         ):
-            await _told(stop, server.ended)
+            with collected_rarely():
+                await _told(stop, server.ended)
 
 
 async def _told(stop: Stop, ended: asyncio.Future[Any]) -> None:

@@ -31,6 +31,7 @@ from datetime import timedelta
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import grpc
+from opentelemetry.trace import Span
 
 from chassis.context import CallContext
 from chassis.errors import DOMAIN
@@ -94,7 +95,7 @@ class Context(Protocol):
 class Call:
     """One RPC on its way through the layers."""
 
-    __slots__ = ("code", "context", "facts", "fault", "metadata", "method", "request", "started")
+    __slots__ = ("code", "context", "facts", "fault", "metadata", "method", "request", "span", "started")
 
     def __init__(
         self,
@@ -110,6 +111,8 @@ class Call:
         self.context = context
         self.metadata = metadata
         self.facts = facts
+        self.span: Span | None = None
+        """What traces it, where anything does."""
         self.started = time.perf_counter()
         self.code = grpc.StatusCode.OK
         """How it ended, set by the errors layer; the layers above read it once the handler beneath them is through."""

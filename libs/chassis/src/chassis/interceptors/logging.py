@@ -5,28 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextvars import copy_context
-from typing import Any, TypeAlias
+from collections.abc import Iterator
+from typing import Any
 
 import grpc
-from opentelemetry import context as tracing
 
-from chassis import context
-from chassis.context import CallContext
+from chassis.callrecord import LOGGER, CallRecord, Ended
 from chassis.interceptors.call import Call, Handler, Method
-from chassis.logformat import CallRecord
-from faults import Fault
+from chassis.logs import BufferedHandler
 
-_log = logging.getLogger(__name__)
 _OK = grpc.StatusCode.OK
 _OURS = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS})
 """The codes that say a caller could not have done better."""
 
 _TOGETHER = 128
 _SECONDS = 0.1
-
-Ended: TypeAlias = tuple[CallContext, tracing.Context, int, float, float, grpc.StatusCode, Fault | None]
-"""What a call leaves behind for its line: facts, span, level, when it ended, how long it took, how, and why."""
 
 
 class CallLog:
@@ -50,9 +43,9 @@ class CallLog:
             finally:
                 code = call.code
                 level = logging.ERROR if code is not _OK and code in _OURS else usual
-                if _log.isEnabledFor(level):
+                if LOGGER.isEnabledFor(level):
                     seconds = time.perf_counter() - call.started
-                    self._note((call.facts, tracing.get_current(), level, time.time(), seconds, code, call.fault))
+                    self._note(Ended(call.facts, call.span, level, time.time(), seconds, code, call.fault))
 
         return handle
 
@@ -61,7 +54,7 @@ class CallLog:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        copy_context().run(self._write)
+        self._write()
 
     def _note(self, ended: Ended) -> None:
         self._ended.append(ended)
@@ -71,22 +64,19 @@ class CallLog:
             self._timer = asyncio.get_running_loop().call_later(_SECONDS, self.flush)
 
     def _write(self) -> None:
-        """Write each line as if its call were still the current one."""
         calls, self._ended = self._ended, []
-        for facts, span, level, when, seconds, code, fault in calls:
-            context.enter(facts)
-            tracing.attach(span)
-            own: dict[str, str | float] = {
-                "method": facts.method,
-                "code": code.name,
-                "duration_ms": round(seconds * 1000, 3),
-            }
-            record = CallRecord(_log.name, level, "call ended", when, own)
-            if fault is not None:
-                record.say(_why(fault))
-            _log.handle(record)
+        for handler in _handlers():
+            if isinstance(handler, BufferedHandler):
+                handler.calls(calls)
+            else:
+                for record in map(CallRecord, calls):
+                    if record.levelno >= handler.level:
+                        handler.handle(record)
 
 
-def _why(fault: Fault) -> dict[str, object]:
-    why: dict[str, object] = {"reason": fault.reason, "facts": fault.facts}
-    return why if fault.__cause__ is None else {**why, "cause": repr(fault.__cause__)}
+def _handlers() -> Iterator[logging.Handler]:
+    """Those whom `logging` would hand a record."""
+    logger: logging.Logger | None = LOGGER
+    while logger is not None:
+        yield from logger.handlers
+        logger = logger.parent if logger.propagate else None

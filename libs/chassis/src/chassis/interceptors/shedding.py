@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, cast
 
@@ -36,11 +36,12 @@ class Load:
     def layer(self, method: Method, proceed: Handler) -> Handler:
         """Admit the calls of a method while there is room. Health, reflection and channelz are always admitted."""
         tasks = self._builtin if method.builtin else self._watches if method.watching else self._calls
+        this_task = cast("Callable[[], asyncio.Task[Any]]", asyncio.current_task)
 
         async def handle(call: Call) -> Any:
             if not method.builtin:
                 self._admit(method, len(tasks))
-            task = cast("asyncio.Task[Any]", asyncio.current_task())  # gRPC serves every call in a task of its own
+            task = this_task()  # gRPC serves every call in a task of its own
             tasks.add(task)
             try:
                 return await proceed(call)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from random import getrandbits
 from typing import Any, Final
 
 import grpc
@@ -22,9 +21,8 @@ from opentelemetry.sdk.trace import Tracer as SdkTracer
 from opentelemetry.semconv._incubating.attributes import rpc_attributes as rpc
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
 from opentelemetry.trace import (
-    NonRecordingSpan,
+    INVALID_SPAN,
     Span,
-    SpanContext,
     SpanKind,
     Status,
     StatusCode,
@@ -34,9 +32,11 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from chassis.interceptors.call import Call, Handler, Layer, Method
+from chassis.spans import Unrecorded
 from chassis.telemetry import Telemetry
 
 _ROOT: Final = Context()
+(_SPAN,) = set_span_in_context(INVALID_SPAN, _ROOT)  # the key under which a context holds its span
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 _UNSAMPLED: Final = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f][02468ace]")
 _SERVER_ERRORS: Final = frozenset(
@@ -68,10 +68,11 @@ def observe(telemetry: Telemetry) -> Layer:
             calls.started()
             try:
                 if traced:
-                    context = unrecorded(call.metadata)
-                    if context is None:
+                    span = unrecorded(call.metadata)
+                    if span is None:
                         return await recorded(call)
-                    attach(context)  # for good: this task serves nothing else
+                    call.span = span
+                    attach(Context({_SPAN: span}))  # for good: this task serves nothing else
                 return await proceed(call)
             finally:
                 calls.ended(call.code, now() - call.started)
@@ -87,7 +88,7 @@ def _recorded(tracer: Tracer, method: Method, proceed: Handler) -> Handler:
 
     async def handle(call: Call) -> Any:
         parent = _PROPAGATOR.extract(call.metadata, _ROOT)
-        span = tracer.start_span(name, parent, SpanKind.SERVER, attributes)
+        span = call.span = tracer.start_span(name, parent, SpanKind.SERVER, attributes)
         attach(set_span_in_context(span, parent))  # for good: the task serves this call alone
         try:
             return await proceed(call)
@@ -99,8 +100,8 @@ def _recorded(tracer: Tracer, method: Method, proceed: Handler) -> Handler:
     return handle
 
 
-def _unrecorded(tracer: Tracer) -> Callable[[Mapping[str, Any]], Context | None]:
-    """How to find, from a call's metadata, the context of a call that the sampler would not record; None for any other.
+def _unrecorded(tracer: Tracer) -> Callable[[Mapping[str, Any]], Unrecorded | None]:
+    """How to make, from a call's metadata, the span of a call that the sampler would not record; None for any other.
 
     Most calls of a busy process are such calls. All that remains of their span is the ids, for logs and outgoing calls,
     and those are made when somebody asks: the SDK would take 25 us of every call to come to the same.
@@ -109,32 +110,15 @@ def _unrecorded(tracer: Tracer) -> Callable[[Mapping[str, Any]], Context | None]
     follows_callers = sampler.startswith("ParentBased{")
     begins_none = sampler.startswith("ParentBased{root:AlwaysOffSampler,")
 
-    def context(metadata: Mapping[str, Any]) -> Context | None:
+    def span(metadata: Mapping[str, Any]) -> Unrecorded | None:
         header = metadata.get("traceparent")
         if header is None:
-            return set_span_in_context(_Unrecorded(None), _ROOT) if begins_none else None
+            return Unrecorded(None) if begins_none else None
         if follows_callers and "tracestate" not in metadata and _UNSAMPLED.fullmatch(header):
-            return set_span_in_context(_Unrecorded(header), _ROOT)
+            return Unrecorded(header)
         return None
 
-    return context
-
-
-class _Unrecorded(NonRecordingSpan):
-    """The span of a call that is not recorded: the caller's, as its `traceparent` says, or one nobody has seen."""
-
-    def __init__(self, traceparent: str | None) -> None:
-        self._traceparent = traceparent
-        self._ids: SpanContext | None = None
-
-    def get_span_context(self) -> SpanContext:
-        if self._ids is None:
-            header = self._traceparent
-            if header is None:
-                self._ids = SpanContext(getrandbits(128), getrandbits(64), is_remote=False)
-            else:
-                self._ids = SpanContext(int(header[3:35], 16), int(header[36:52], 16), is_remote=True)
-        return self._ids
+    return span
 
 
 def _describe(span: Span, call: Call) -> None:
