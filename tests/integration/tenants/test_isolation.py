@@ -25,6 +25,11 @@ SECRET = {"signing_keys", "idempotent_requests", "rate_limits"}
 
 # How a row comes into a table that the requests below do not fill: its columns and values, $1 being the tenant.
 ROWS = {
+    "invitations": """
+        (tenant_id, invitation_id, email, first_name, last_name, roles, state, operation_id, principal, token_digest,
+         token_create_time, expire_time, resend_count, revoke_reason, revision, create_time, update_time)
+        VALUES ($1, uuidv7(), 'a@b.example', '', '', '{admin}', 'PENDING', '', 'me', sha256('x'), now(),
+         now() + interval '7 days', 0, '', 1, now(), now())""",
     "resources": """
         (tenant_id, resource_id, type, provider, identifier, uri, metadata, operation_id, revision, create_time,
          update_time)

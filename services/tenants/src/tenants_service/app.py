@@ -15,10 +15,12 @@ from pagekit import PageTokens
 from postgreskit import Database, Listener
 from settingskit import Problem, SettingsInvalid, load
 from tenantmesh.tenants.v1 import event_service_pb2_grpc as event_rpc
+from tenantmesh.tenants.v1 import invitation_service_pb2_grpc as invitation_rpc
 from tenantmesh.tenants.v1 import lead_service_pb2_grpc as lead_rpc
 from tenantmesh.tenants.v1 import resource_service_pb2_grpc as resource_rpc
 from tenantmesh.tenants.v1 import tenant_service_pb2_grpc as tenant_rpc
 from tenants_service.events.handlers import EventHandlers
+from tenants_service.invitations.handlers import InvitationHandlers
 from tenants_service.leads.handlers import LeadHandlers
 from tenants_service.leads.handlers import Rules as LeadRules
 from tenants_service.leads.tokens import LeadTokens
@@ -77,10 +79,19 @@ def servicers(
     tenants = TenantHandlers(
         records, tokens, limiter=limiter, origins=origins, rules=_tenant_rules(settings), clock=clock
     )
+    invitations = InvitationHandlers(
+        records,
+        tokens,
+        limiter=limiter,
+        origins=origins,
+        network=Limit("invitations_of_network", settings.invitations.per_network),
+        clock=clock,
+    )
     return [
         Servicer(lead_rpc.add_LeadServiceServicer_to_server, leads),
         Servicer(tenant_rpc.add_TenantServiceServicer_to_server, tenants),
         Servicer(event_rpc.add_EventServiceServicer_to_server, EventHandlers(records, tail, tokens)),
+        Servicer(invitation_rpc.add_InvitationServiceServicer_to_server, invitations),
         Servicer(resource_rpc.add_ResourceServiceServicer_to_server, ResourceHandlers(records, tokens, clock=clock)),
     ]
 

@@ -88,6 +88,18 @@ class NameSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class InvitationSettings:
+    """How people come to tenants."""
+
+    per_network: int = setting(
+        "INVITATION_LIMIT_NETWORK",
+        default=600,
+        minimum=1,
+        help="Calls an hour with an invitation's token from one network address.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class SealSettings:
     """What seals the answers and the signing keys that are kept."""
 
@@ -124,6 +136,7 @@ class TenantsSettings:
     pages: PageSettings = nested(PageSettings)
     leads: LeadSettings = nested(LeadSettings)
     names: NameSettings = nested(NameSettings)
+    invitations: InvitationSettings = nested(InvitationSettings)
     server: ServerSettings = nested(ServerSettings, port=7101, ops={"port": 9101})
 
 

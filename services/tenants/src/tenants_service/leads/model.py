@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import enum
-import hashlib
-import hmac
-import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from faults import AlreadyExists, Conflict, Denied, Fault, NotFound, Unauthenticated
+from tenants_service.keys.model import opens
 from tenants_service.tenants.model import Address
-
-_KEY_BYTES = 32
 
 
 class State(enum.Enum):
@@ -63,21 +59,11 @@ class Lead:
     revision: int = 1
 
 
-def new_key() -> str:
-    """A key nobody can guess."""
-    return secrets.token_urlsafe(_KEY_BYTES)
-
-
-def digest_of(key: str) -> bytes:
-    """What is kept of a key. It has so many bits that nothing slower than a plain digest is needed."""
-    return hashlib.sha256(key.encode()).digest()
-
-
 def check_key(lead: Lead, key: str, now: datetime) -> None:
     """A fault unless the key is the lead's last one, unused and in time."""
     if lead.state is State.CONVERTED:
         raise converted(lead.lead_id)
-    if lead.key is None or not hmac.compare_digest(lead.key.digest, digest_of(key)):
+    if lead.key is None or not opens(key, lead.key.digest):
         raise Unauthenticated(
             "The validation key is not, or no longer, the lead's.",
             reason="LEAD_KEY_INVALID",

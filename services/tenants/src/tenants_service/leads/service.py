@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from faults import Invalid, Violation
+from tenants_service.keys.model import digest_of, new_key
 from tenants_service.leads.model import (
     Application,
     Key,
@@ -15,9 +16,7 @@ from tenants_service.leads.model import (
     State,
     check_key,
     converted,
-    digest_of,
     email_verified,
-    new_key,
     not_found,
     not_verified,
 )

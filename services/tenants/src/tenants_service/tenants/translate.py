@@ -73,7 +73,7 @@ def tenant_to(tenant: Tenant) -> tenant_pb2.Tenant:
         domains=tenant.domains,
         verified_domains=tenant.verified_domains,
         address=address_to(tenant.address),
-        branding=_branding_to(tenant.branding),
+        branding=branding_to(tenant.branding),
         metadata=tenant.metadata,
         tags=tenant.tags,
         protected=tenant.protected,
@@ -104,6 +104,17 @@ def check_to(check: KeyCheck) -> pb.CheckTenantKeyResponse:
         rule=check.rule,
         quarantine_expire_time=time_to(check.holder.rest_time if check.holder else None),
         suggestions=check.suggestions,
+    )
+
+
+def branding_to(branding: Branding) -> tenant_pb2.Branding:
+    """How a tenant's pages look."""
+    return tenant_pb2.Branding(
+        logo_uri=branding.logo_uri,
+        icon_uri=branding.icon_uri,
+        primary_color=branding.primary_color,
+        secondary_color=branding.secondary_color,
+        locale=branding.locale,
     )
 
 
@@ -150,14 +161,4 @@ def _branding_from(message: tenant_pb2.Branding) -> Branding:
         primary_color=message.primary_color,
         secondary_color=message.secondary_color,
         locale=message.locale,
-    )
-
-
-def _branding_to(branding: Branding) -> tenant_pb2.Branding:
-    return tenant_pb2.Branding(
-        logo_uri=branding.logo_uri,
-        icon_uri=branding.icon_uri,
-        primary_color=branding.primary_color,
-        secondary_color=branding.secondary_color,
-        locale=branding.locale,
     )

@@ -159,16 +159,16 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     less, or change the plan; RetryInfo says when a period that resets begins anew.
     """
     ERROR_REASON_INVITATION_NOT_FOUND: _ErrorReason.ValueType  # 44
-    """NOT_FOUND: there is no such invitation, or no invitation of that token. Metadata: `invitation_id` (where the request
-    named one). Ask to be invited again.
+    """NOT_FOUND: there is no such invitation, or none of that token, be it that a newer one was sent. Metadata:
+    `invitation_id` (where the request named one). Take the link that came last, or ask to be invited again.
     """
     ERROR_REASON_INVITATION_EXISTS: _ErrorReason.ValueType  # 45
     """ALREADY_EXISTS: that person has a pending invitation to the tenant which this operation did not make. Metadata:
     `invitation_id`, `field`. Send that one again, or revoke it first.
     """
     ERROR_REASON_INVITATION_NOT_PENDING: _ErrorReason.ValueType  # 46
-    """FAILED_PRECONDITION: the invitation was accepted or revoked, or the token is not its last one. Metadata:
-    `invitation_id`, `state`. Log in, or ask to be invited again.
+    """FAILED_PRECONDITION: the invitation was accepted or revoked. Metadata: `invitation_id`, `state`. Log in, or ask to be
+    invited again.
     """
     ERROR_REASON_INVITATION_EXPIRED: _ErrorReason.ValueType  # 47
     """FAILED_PRECONDITION: the invitation is past its 7 days. Metadata: `invitation_id`, `expire_time`. Ask to be invited
@@ -357,16 +357,16 @@ ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 43
 less, or change the plan; RetryInfo says when a period that resets begins anew.
 """
 ERROR_REASON_INVITATION_NOT_FOUND: ErrorReason.ValueType  # 44
-"""NOT_FOUND: there is no such invitation, or no invitation of that token. Metadata: `invitation_id` (where the request
-named one). Ask to be invited again.
+"""NOT_FOUND: there is no such invitation, or none of that token, be it that a newer one was sent. Metadata:
+`invitation_id` (where the request named one). Take the link that came last, or ask to be invited again.
 """
 ERROR_REASON_INVITATION_EXISTS: ErrorReason.ValueType  # 45
 """ALREADY_EXISTS: that person has a pending invitation to the tenant which this operation did not make. Metadata:
 `invitation_id`, `field`. Send that one again, or revoke it first.
 """
 ERROR_REASON_INVITATION_NOT_PENDING: ErrorReason.ValueType  # 46
-"""FAILED_PRECONDITION: the invitation was accepted or revoked, or the token is not its last one. Metadata:
-`invitation_id`, `state`. Log in, or ask to be invited again.
+"""FAILED_PRECONDITION: the invitation was accepted or revoked. Metadata: `invitation_id`, `state`. Log in, or ask to be
+invited again.
 """
 ERROR_REASON_INVITATION_EXPIRED: ErrorReason.ValueType  # 47
 """FAILED_PRECONDITION: the invitation is past its 7 days. Metadata: `invitation_id`, `expire_time`. Ask to be invited

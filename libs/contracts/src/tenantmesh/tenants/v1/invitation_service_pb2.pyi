@@ -44,7 +44,7 @@ class CreateInvitationsRequest(message.Message):
     """Only check and answer what would be; nobody is invited and no token is made."""
     @builtins.property
     def invitees(self) -> containers.RepeatedCompositeFieldContainer[Invitee]:
-        """The people, 1 to 100."""
+        """The people, 1 to 100, each once."""
 
     @builtins.property
     def remind_after(self) -> duration_pb2.Duration:

@@ -92,7 +92,7 @@ class InvitationServiceServicer:
     """
 
     def CreateInvitations(self, request, context):
-        """Makes invitations, all of them or none.
+        """Makes invitations, all of them or none, to a tenant that is PROVISIONING or ACTIVE.
 
         A person whom the same operation has invited already, and who has not answered, is not invited twice: that invitation
         is answered with `created = false` and without a token, which ResendInvitation makes anew. A repeat with the same
@@ -132,7 +132,8 @@ class InvitationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AcceptInvitation(self, request, context):
-        """Takes an invitation up. The token works once; making the user is another's work, who learns of it by the event.
+        """Takes an invitation to an ACTIVE tenant up. The token works once; making the user is another's work, who learns of it
+        by the event.
 
         Reasons: INVITATION_NOT_FOUND, INVITATION_EXPIRED, INVITATION_NOT_PENDING, TENANT_STATE_FORBIDS, RATE_LIMITED,
         REQUEST_ID_REUSED.
@@ -186,7 +187,7 @@ class InvitationServiceServicer:
     def RemindInvitation(self, request, context):
         """Hands out the token for a reminder and notes that it was sent. How long the invitation lives does not change.
 
-        The token may be the one before or a new one; the one handed out last is sure to work. A person is reminded once.
+        It is a new token: the one before it stops working. A person is reminded once.
 
         Reasons: INVITATION_NOT_FOUND, INVITATION_NOT_PENDING, INVITATION_EXPIRED, INVITATION_REMINDED, REQUEST_ID_REUSED.
         """

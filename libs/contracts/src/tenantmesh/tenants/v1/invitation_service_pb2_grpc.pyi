@@ -34,7 +34,7 @@ class InvitationServiceStub:
     @typing.overload
     def __new__(cls, channel: aio.Channel) -> InvitationServiceAsyncStub: ...
     CreateInvitations: grpc.UnaryUnaryMultiCallable[invitation_service_pb2.CreateInvitationsRequest, invitation_service_pb2.CreateInvitationsResponse]
-    """Makes invitations, all of them or none.
+    """Makes invitations, all of them or none, to a tenant that is PROVISIONING or ACTIVE.
 
     A person whom the same operation has invited already, and who has not answered, is not invited twice: that invitation
     is answered with `created = false` and without a token, which ResendInvitation makes anew. A repeat with the same
@@ -58,7 +58,8 @@ class InvitationServiceStub:
     Reasons: INVITATION_NOT_FOUND, INVITATION_EXPIRED, INVITATION_NOT_PENDING, RATE_LIMITED.
     """
     AcceptInvitation: grpc.UnaryUnaryMultiCallable[invitation_service_pb2.AcceptInvitationRequest, invitation_service_pb2.AcceptInvitationResponse]
-    """Takes an invitation up. The token works once; making the user is another's work, who learns of it by the event.
+    """Takes an invitation to an ACTIVE tenant up. The token works once; making the user is another's work, who learns of it
+    by the event.
 
     Reasons: INVITATION_NOT_FOUND, INVITATION_EXPIRED, INVITATION_NOT_PENDING, TENANT_STATE_FORBIDS, RATE_LIMITED,
     REQUEST_ID_REUSED.
@@ -92,7 +93,7 @@ class InvitationServiceStub:
     RemindInvitation: grpc.UnaryUnaryMultiCallable[invitation_service_pb2.RemindInvitationRequest, invitation_service_pb2.RemindInvitationResponse]
     """Hands out the token for a reminder and notes that it was sent. How long the invitation lives does not change.
 
-    The token may be the one before or a new one; the one handed out last is sure to work. A person is reminded once.
+    It is a new token: the one before it stops working. A person is reminded once.
 
     Reasons: INVITATION_NOT_FOUND, INVITATION_NOT_PENDING, INVITATION_EXPIRED, INVITATION_REMINDED, REQUEST_ID_REUSED.
     """
@@ -103,7 +104,7 @@ class InvitationServiceAsyncStub(InvitationServiceStub):
 
     def __init__(self, channel: aio.Channel) -> None: ...
     CreateInvitations: aio.UnaryUnaryMultiCallable[invitation_service_pb2.CreateInvitationsRequest, invitation_service_pb2.CreateInvitationsResponse]  # type: ignore[assignment]
-    """Makes invitations, all of them or none.
+    """Makes invitations, all of them or none, to a tenant that is PROVISIONING or ACTIVE.
 
     A person whom the same operation has invited already, and who has not answered, is not invited twice: that invitation
     is answered with `created = false` and without a token, which ResendInvitation makes anew. A repeat with the same
@@ -127,7 +128,8 @@ class InvitationServiceAsyncStub(InvitationServiceStub):
     Reasons: INVITATION_NOT_FOUND, INVITATION_EXPIRED, INVITATION_NOT_PENDING, RATE_LIMITED.
     """
     AcceptInvitation: aio.UnaryUnaryMultiCallable[invitation_service_pb2.AcceptInvitationRequest, invitation_service_pb2.AcceptInvitationResponse]  # type: ignore[assignment]
-    """Takes an invitation up. The token works once; making the user is another's work, who learns of it by the event.
+    """Takes an invitation to an ACTIVE tenant up. The token works once; making the user is another's work, who learns of it
+    by the event.
 
     Reasons: INVITATION_NOT_FOUND, INVITATION_EXPIRED, INVITATION_NOT_PENDING, TENANT_STATE_FORBIDS, RATE_LIMITED,
     REQUEST_ID_REUSED.
@@ -161,7 +163,7 @@ class InvitationServiceAsyncStub(InvitationServiceStub):
     RemindInvitation: aio.UnaryUnaryMultiCallable[invitation_service_pb2.RemindInvitationRequest, invitation_service_pb2.RemindInvitationResponse]  # type: ignore[assignment]
     """Hands out the token for a reminder and notes that it was sent. How long the invitation lives does not change.
 
-    The token may be the one before or a new one; the one handed out last is sure to work. A person is reminded once.
+    It is a new token: the one before it stops working. A person is reminded once.
 
     Reasons: INVITATION_NOT_FOUND, INVITATION_NOT_PENDING, INVITATION_EXPIRED, INVITATION_REMINDED, REQUEST_ID_REUSED.
     """
@@ -175,7 +177,7 @@ class InvitationServiceServicer(metaclass=abc_1.ABCMeta):
         request: invitation_service_pb2.CreateInvitationsRequest,
         context: _ServicerContext,
     ) -> typing.Union[invitation_service_pb2.CreateInvitationsResponse, abc.Awaitable[invitation_service_pb2.CreateInvitationsResponse]]:
-        """Makes invitations, all of them or none.
+        """Makes invitations, all of them or none, to a tenant that is PROVISIONING or ACTIVE.
 
         A person whom the same operation has invited already, and who has not answered, is not invited twice: that invitation
         is answered with `created = false` and without a token, which ResendInvitation makes anew. A repeat with the same
@@ -223,7 +225,8 @@ class InvitationServiceServicer(metaclass=abc_1.ABCMeta):
         request: invitation_service_pb2.AcceptInvitationRequest,
         context: _ServicerContext,
     ) -> typing.Union[invitation_service_pb2.AcceptInvitationResponse, abc.Awaitable[invitation_service_pb2.AcceptInvitationResponse]]:
-        """Takes an invitation up. The token works once; making the user is another's work, who learns of it by the event.
+        """Takes an invitation to an ACTIVE tenant up. The token works once; making the user is another's work, who learns of it
+        by the event.
 
         Reasons: INVITATION_NOT_FOUND, INVITATION_EXPIRED, INVITATION_NOT_PENDING, TENANT_STATE_FORBIDS, RATE_LIMITED,
         REQUEST_ID_REUSED.
@@ -287,7 +290,7 @@ class InvitationServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[invitation_service_pb2.RemindInvitationResponse, abc.Awaitable[invitation_service_pb2.RemindInvitationResponse]]:
         """Hands out the token for a reminder and notes that it was sent. How long the invitation lives does not change.
 
-        The token may be the one before or a new one; the one handed out last is sure to work. A person is reminded once.
+        It is a new token: the one before it stops working. A person is reminded once.
 
         Reasons: INVITATION_NOT_FOUND, INVITATION_NOT_PENDING, INVITATION_EXPIRED, INVITATION_REMINDED, REQUEST_ID_REUSED.
         """

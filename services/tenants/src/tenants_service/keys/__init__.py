@@ -1,0 +1,1 @@
+"""Keys that are handed out once: of a lead, of an invitation."""
