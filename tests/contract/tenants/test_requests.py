@@ -209,6 +209,29 @@ def test_a_subscription_ends_after_it_begins():
     assert broken_rules(request) == set()
 
 
+@pytest.mark.parametrize("path", ["plan_id", "start_time", "end_time"])
+def test_what_a_subscription_needs_cannot_be_taken_away(path):
+    request = subscription_service_pb2.UpdateSubscriptionRequest(
+        tenant_id=ID, subscription_id=ID, subscription={"external_reference": "x"}, update_mask={"paths": [path]}
+    )
+    assert broken_rules(request) == {f"subscription.{path}"}
+
+
+@pytest.mark.parametrize(
+    ("time", "rule"),
+    [
+        ("1999-12-31T23:59:59Z", "start_time:timestamp.gte_lt"),
+        ("2000-01-01T00:00:00Z", None),
+        ("2199-12-31T23:59:59Z", None),
+        ("2200-01-01T00:00:00Z", "start_time:timestamp.gte_lt"),
+    ],
+)
+def test_a_subscription_is_of_our_time(time, rule):
+    request = subscription_service_pb2.CreateSubscriptionRequest(tenant_id=ID, plan_id=ID)
+    request.start_time.FromJsonString(time)
+    assert broken_rules(request) == ({rule} if rule else set())
+
+
 def test_use_of_nothing_is_no_use():
     request = subscription_service_pb2.RecordUsageRequest(tenant_id=ID, name="users", amount=-1)
     assert broken_rules(request) == set()

@@ -85,7 +85,7 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPlans(self, request, context):
-        """Lists plans by key.
+        """Lists plans by key. A page ends early where its plans would not fit into a message.
 
         Reasons: PAGE_TOKEN_INVALID.
         """

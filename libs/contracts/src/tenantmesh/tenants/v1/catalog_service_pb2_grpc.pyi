@@ -44,7 +44,7 @@ class CatalogServiceStub:
     Reasons: PLAN_NOT_FOUND.
     """
     ListPlans: grpc.UnaryUnaryMultiCallable[catalog_service_pb2.ListPlansRequest, catalog_service_pb2.ListPlansResponse]
-    """Lists plans by key.
+    """Lists plans by key. A page ends early where its plans would not fit into a message.
 
     Reasons: PAGE_TOKEN_INVALID.
     """
@@ -75,7 +75,7 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     Reasons: PLAN_NOT_FOUND.
     """
     ListPlans: aio.UnaryUnaryMultiCallable[catalog_service_pb2.ListPlansRequest, catalog_service_pb2.ListPlansResponse]  # type: ignore[assignment]
-    """Lists plans by key.
+    """Lists plans by key. A page ends early where its plans would not fit into a message.
 
     Reasons: PAGE_TOKEN_INVALID.
     """
@@ -121,7 +121,7 @@ class CatalogServiceServicer(metaclass=abc_1.ABCMeta):
         request: catalog_service_pb2.ListPlansRequest,
         context: _ServicerContext,
     ) -> typing.Union[catalog_service_pb2.ListPlansResponse, abc.Awaitable[catalog_service_pb2.ListPlansResponse]]:
-        """Lists plans by key.
+        """Lists plans by key. A page ends early where its plans would not fit into a message.
 
         Reasons: PAGE_TOKEN_INVALID.
         """

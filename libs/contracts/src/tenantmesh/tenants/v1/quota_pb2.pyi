@@ -62,9 +62,9 @@ class Quota(message.Message):
     name: builtins.str
     """What is counted, such as `users` or `api_calls`."""
     soft_limit: builtins.int
-    """From here on use is allowed and noticed; 0 means no such limit."""
+    """Use above it is allowed and noticed; 0 means no such limit."""
     hard_limit: builtins.int
-    """From here on use is refused; 0 means no such limit."""
+    """Use above it is refused; 0 means no such limit."""
     reset_period: ResetPeriod.ValueType
     """When what was used is forgotten."""
     def __init__(
@@ -96,9 +96,9 @@ class QuotaUsage(message.Message):
         VERDICT_UNSPECIFIED: QuotaUsage._Verdict.ValueType  # 0
         """Not said."""
         VERDICT_WITHIN: QuotaUsage._Verdict.ValueType  # 1
-        """Below the limits."""
+        """Not above a limit."""
         VERDICT_SOFT_EXCEEDED: QuotaUsage._Verdict.ValueType  # 2
-        """Above the soft limit, below the hard one: allowed and noticed."""
+        """Above the soft limit, not above the hard one: allowed and noticed."""
         VERDICT_HARD_EXCEEDED: QuotaUsage._Verdict.ValueType  # 3
         """Above the hard limit: refused."""
 
@@ -108,9 +108,9 @@ class QuotaUsage(message.Message):
     VERDICT_UNSPECIFIED: QuotaUsage.Verdict.ValueType  # 0
     """Not said."""
     VERDICT_WITHIN: QuotaUsage.Verdict.ValueType  # 1
-    """Below the limits."""
+    """Not above a limit."""
     VERDICT_SOFT_EXCEEDED: QuotaUsage.Verdict.ValueType  # 2
-    """Above the soft limit, below the hard one: allowed and noticed."""
+    """Above the soft limit, not above the hard one: allowed and noticed."""
     VERDICT_HARD_EXCEEDED: QuotaUsage.Verdict.ValueType  # 3
     """Above the hard limit: refused."""
 

@@ -28,7 +28,7 @@ from tenantmesh.common.v1 import tier_pb2 as tenantmesh_dot_common_dot_v1_dot_ti
 from tenantmesh.tenants.v1 import plan_pb2 as tenantmesh_dot_tenants_dot_v1_dot_plan__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(tenantmesh/tenants/v1/subscription.proto\x12\x15tenantmesh.tenants.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ftenantmesh/common/v1/tier.proto\x1a tenantmesh/tenants/v1/plan.proto\"\xbf\x06\n\x0cSubscription\x12$\n\x0fsubscription_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1e\n\ttenant_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x07plan_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x32\n\x04tier\x18\x04 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x42\n\x05state\x18\x05 \x01(\x0e\x32).tenantmesh.tenants.v1.Subscription.StateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x11price_minor_units\x18\x08 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x19\n\x08\x63urrency\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18\x03\x12\x44\n\rbilling_cycle\x18\n \x01(\x0e\x32#.tenantmesh.tenants.v1.BillingCycleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12$\n\x12\x65xternal_reference\x18\x0b \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x18\n\x06reason\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x36\n\x12\x65xpiry_notice_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x04\x65tag\x18\x10 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x7f\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x10\n\x0cSTATE_ACTIVE\x10\x02\x12\x12\n\x0eSTATE_INACTIVE\x10\x03\x12\x13\n\x0fSTATE_CANCELLED\x10\x04\x12\x11\n\rSTATE_EXPIRED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(tenantmesh/tenants/v1/subscription.proto\x12\x15tenantmesh.tenants.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ftenantmesh/common/v1/tier.proto\x1a tenantmesh/tenants/v1/plan.proto\"\xef\x06\n\x0cSubscription\x12$\n\x0fsubscription_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1e\n\ttenant_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x07plan_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x32\n\x04tier\x18\x04 \x01(\x0e\x32\x1a.tenantmesh.common.v1.TierB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x42\n\x05state\x18\x05 \x01(\x0e\x32).tenantmesh.tenants.v1.Subscription.StateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x46\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\x1a\x06\x08\x80\xb2\xf8\x84\x1b\x32\x06\x08\x80\x87\xb5\xc3\x03\x12\x44\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\xbaH\x13\xb2\x01\x10\x1a\x06\x08\x80\xb6\xd7\xe5&2\x06\x08\x80\x87\xb5\xc3\x03\x12\"\n\x11price_minor_units\x18\x08 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x19\n\x08\x63urrency\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18\x03\x12\x44\n\rbilling_cycle\x18\n \x01(\x0e\x32#.tenantmesh.tenants.v1.BillingCycleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12$\n\x12\x65xternal_reference\x18\x0b \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x18\n\x06reason\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x36\n\x12\x65xpiry_notice_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x04\x65tag\x18\x10 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x7f\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x10\n\x0cSTATE_ACTIVE\x10\x02\x12\x12\n\x0eSTATE_INACTIVE\x10\x03\x12\x13\n\x0fSTATE_CANCELLED\x10\x04\x12\x11\n\rSTATE_EXPIRED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,6 +45,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBSCRIPTION'].fields_by_name['tier']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_SUBSCRIPTION'].fields_by_name['state']._loaded_options = None
   _globals['_SUBSCRIPTION'].fields_by_name['state']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_SUBSCRIPTION'].fields_by_name['start_time']._loaded_options = None
+  _globals['_SUBSCRIPTION'].fields_by_name['start_time']._serialized_options = b'\272H\023\262\001\020\032\006\010\200\262\370\204\0332\006\010\200\207\265\303\003'
+  _globals['_SUBSCRIPTION'].fields_by_name['end_time']._loaded_options = None
+  _globals['_SUBSCRIPTION'].fields_by_name['end_time']._serialized_options = b'\272H\023\262\001\020\032\006\010\200\266\327\345&2\006\010\200\207\265\303\003'
   _globals['_SUBSCRIPTION'].fields_by_name['price_minor_units']._loaded_options = None
   _globals['_SUBSCRIPTION'].fields_by_name['price_minor_units']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_SUBSCRIPTION'].fields_by_name['currency']._loaded_options = None
@@ -58,7 +62,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBSCRIPTION'].fields_by_name['etag']._loaded_options = None
   _globals['_SUBSCRIPTION'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030@'
   _globals['_SUBSCRIPTION']._serialized_start=197
-  _globals['_SUBSCRIPTION']._serialized_end=1028
-  _globals['_SUBSCRIPTION_STATE']._serialized_start=901
-  _globals['_SUBSCRIPTION_STATE']._serialized_end=1028
+  _globals['_SUBSCRIPTION']._serialized_end=1076
+  _globals['_SUBSCRIPTION_STATE']._serialized_start=949
+  _globals['_SUBSCRIPTION_STATE']._serialized_end=1076
 # @@protoc_insertion_point(module_scope)

@@ -105,11 +105,11 @@ class Subscription(message.Message):
     """Changes with every write. A write that brings it is refused where somebody else was faster."""
     @builtins.property
     def start_time(self) -> timestamp_pb2.Timestamp:
-        """When it begins."""
+        """When it begins, in the years 2000 to 2199."""
 
     @builtins.property
     def end_time(self) -> timestamp_pb2.Timestamp:
-        """When it ends."""
+        """When it ends, in the years 2000 to 2299."""
 
     @builtins.property
     def expiry_notice_time(self) -> timestamp_pb2.Timestamp:

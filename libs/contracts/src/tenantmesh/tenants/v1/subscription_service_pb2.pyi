@@ -48,11 +48,11 @@ class CreateSubscriptionRequest(message.Message):
     """Names this request, so that a repeat makes no second subscription."""
     @builtins.property
     def start_time(self) -> timestamp_pb2.Timestamp:
-        """When it begins; not given means now."""
+        """When it begins, in the years 2000 to 2199; not given means now."""
 
     @builtins.property
     def end_time(self) -> timestamp_pb2.Timestamp:
-        """When it ends; not given means one cycle later, and a year later where there is no cycle."""
+        """When it ends, in the years 2000 to 2299; not given means one cycle later, and a year later where there is no cycle."""
 
     def __init__(
         self,
@@ -449,7 +449,7 @@ class ExpireSubscriptionsRequest(message.Message):
     tenant_id: builtins.str
     """Only this tenant's; empty marks every tenant's."""
     limit: builtins.int
-    """How many at most in this call, up to 1000; 0 means 500."""
+    """How many at most in this call, up to 200; 0 means 100."""
     request_id: builtins.str
     """Names this request, so that a repeat answers what the first time did."""
     def __init__(

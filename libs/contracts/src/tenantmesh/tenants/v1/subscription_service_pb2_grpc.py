@@ -109,11 +109,11 @@ class SubscriptionServiceServicer:
     def CreateSubscription(self, request, context):
         """Makes a subscription of a tenant, in state PENDING.
 
-        Price, currency, cycle and tier are taken from the plan as it stands. A tenant with a subscription that is not over is
-        refused another one.
+        Price, currency, cycle and tier are taken from the plan as it stands, which must be of the tenant's tier. A tenant with
+        a subscription that is not over is refused another one, and so is a tenant that is removed or being removed.
 
-        Reasons: TENANT_NOT_FOUND, TENANT_STATE_FORBIDS, PLAN_NOT_FOUND, PLAN_ARCHIVED, SUBSCRIPTION_EXISTS,
-        REQUEST_ID_REUSED.
+        Reasons: TENANT_NOT_FOUND, TENANT_STATE_FORBIDS, PLAN_NOT_FOUND, PLAN_ARCHIVED, PLAN_OF_ANOTHER_TIER,
+        SUBSCRIPTION_EXISTS, SUBSCRIPTION_PERIOD_INVALID, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -140,7 +140,8 @@ class SubscriptionServiceServicer:
     def UpdateSubscription(self, request, context):
         """Changes how long a subscription lasts, its plan, or what the billing system calls it. It never changes its state.
 
-        Another plan must be of the same tier: another tier is an operation's work. A new plan brings its own price.
+        Another plan must be of the tenant's tier: changing that is an operation's work. A new plan brings its own price. A
+        subscription that is over stays as it is.
 
         Reasons: SUBSCRIPTION_NOT_FOUND, SUBSCRIPTION_STATE_FORBIDS, SUBSCRIPTION_PERIOD_INVALID, PLAN_NOT_FOUND,
         PLAN_ARCHIVED, PLAN_OF_ANOTHER_TIER, ETAG_MISMATCH, REQUEST_ID_REUSED.
@@ -178,7 +179,8 @@ class SubscriptionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExpireSubscriptions(self, request, context):
-        """Marks as EXPIRED what is ACTIVE or INACTIVE and past its end. A schedule calls it until nothing is left.
+        """Marks as EXPIRED what is ACTIVE or INACTIVE and past its end, the longest past first. A schedule calls it until nothing
+        is left.
 
         Reasons: REQUEST_ID_REUSED.
         """
@@ -187,8 +189,8 @@ class SubscriptionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListExpiringSubscriptions(self, request, context):
-        """Lists ACTIVE subscriptions that end soon and whose tenant was not told yet, the next to end first. A schedule calls
-        it, writes to each tenant, and notes that with RecordExpiryNotice.
+        """Lists ACTIVE subscriptions that end soon, have not ended yet, and whose tenant was not told, the next to end first. A
+        schedule calls it, writes to each tenant, and notes that with RecordExpiryNotice.
 
         Reasons: PAGE_TOKEN_INVALID.
         """
@@ -197,7 +199,8 @@ class SubscriptionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordExpiryNotice(self, request, context):
-        """Notes that a tenant was told that its subscription is about to end.
+        """Notes that a tenant was told that its subscription, which is ACTIVE, is about to end. One whose tenant was told is
+        answered as it is.
 
         Reasons: SUBSCRIPTION_NOT_FOUND, SUBSCRIPTION_STATE_FORBIDS, REQUEST_ID_REUSED.
         """
@@ -216,7 +219,7 @@ class SubscriptionServiceServicer:
 
     def ListQuotas(self, request, context):
         """Lists how a tenant stands to each of its quotas, by name. With plan_id it answers how it would stand on that plan,
-        which a change of plan asks first.
+        which a change of plan asks first and which needs no subscription.
 
         Reasons: TENANT_NOT_FOUND, SUBSCRIPTION_NOT_ACTIVE, PLAN_NOT_FOUND, PAGE_TOKEN_INVALID.
         """

@@ -36,11 +36,11 @@ class SubscriptionServiceStub:
     CreateSubscription: grpc.UnaryUnaryMultiCallable[subscription_service_pb2.CreateSubscriptionRequest, subscription_service_pb2.CreateSubscriptionResponse]
     """Makes a subscription of a tenant, in state PENDING.
 
-    Price, currency, cycle and tier are taken from the plan as it stands. A tenant with a subscription that is not over is
-    refused another one.
+    Price, currency, cycle and tier are taken from the plan as it stands, which must be of the tenant's tier. A tenant with
+    a subscription that is not over is refused another one, and so is a tenant that is removed or being removed.
 
-    Reasons: TENANT_NOT_FOUND, TENANT_STATE_FORBIDS, PLAN_NOT_FOUND, PLAN_ARCHIVED, SUBSCRIPTION_EXISTS,
-    REQUEST_ID_REUSED.
+    Reasons: TENANT_NOT_FOUND, TENANT_STATE_FORBIDS, PLAN_NOT_FOUND, PLAN_ARCHIVED, PLAN_OF_ANOTHER_TIER,
+    SUBSCRIPTION_EXISTS, SUBSCRIPTION_PERIOD_INVALID, REQUEST_ID_REUSED.
     """
     GetSubscription: grpc.UnaryUnaryMultiCallable[subscription_service_pb2.GetSubscriptionRequest, subscription_service_pb2.GetSubscriptionResponse]
     """Reads a subscription.
@@ -55,7 +55,8 @@ class SubscriptionServiceStub:
     UpdateSubscription: grpc.UnaryUnaryMultiCallable[subscription_service_pb2.UpdateSubscriptionRequest, subscription_service_pb2.UpdateSubscriptionResponse]
     """Changes how long a subscription lasts, its plan, or what the billing system calls it. It never changes its state.
 
-    Another plan must be of the same tier: another tier is an operation's work. A new plan brings its own price.
+    Another plan must be of the tenant's tier: changing that is an operation's work. A new plan brings its own price. A
+    subscription that is over stays as it is.
 
     Reasons: SUBSCRIPTION_NOT_FOUND, SUBSCRIPTION_STATE_FORBIDS, SUBSCRIPTION_PERIOD_INVALID, PLAN_NOT_FOUND,
     PLAN_ARCHIVED, PLAN_OF_ANOTHER_TIER, ETAG_MISMATCH, REQUEST_ID_REUSED.
@@ -77,18 +78,20 @@ class SubscriptionServiceStub:
     Reasons: SUBSCRIPTION_NOT_FOUND, SUBSCRIPTION_STATE_FORBIDS, ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     ExpireSubscriptions: grpc.UnaryUnaryMultiCallable[subscription_service_pb2.ExpireSubscriptionsRequest, subscription_service_pb2.ExpireSubscriptionsResponse]
-    """Marks as EXPIRED what is ACTIVE or INACTIVE and past its end. A schedule calls it until nothing is left.
+    """Marks as EXPIRED what is ACTIVE or INACTIVE and past its end, the longest past first. A schedule calls it until nothing
+    is left.
 
     Reasons: REQUEST_ID_REUSED.
     """
     ListExpiringSubscriptions: grpc.UnaryUnaryMultiCallable[subscription_service_pb2.ListExpiringSubscriptionsRequest, subscription_service_pb2.ListExpiringSubscriptionsResponse]
-    """Lists ACTIVE subscriptions that end soon and whose tenant was not told yet, the next to end first. A schedule calls
-    it, writes to each tenant, and notes that with RecordExpiryNotice.
+    """Lists ACTIVE subscriptions that end soon, have not ended yet, and whose tenant was not told, the next to end first. A
+    schedule calls it, writes to each tenant, and notes that with RecordExpiryNotice.
 
     Reasons: PAGE_TOKEN_INVALID.
     """
     RecordExpiryNotice: grpc.UnaryUnaryMultiCallable[subscription_service_pb2.RecordExpiryNoticeRequest, subscription_service_pb2.RecordExpiryNoticeResponse]
-    """Notes that a tenant was told that its subscription is about to end.
+    """Notes that a tenant was told that its subscription, which is ACTIVE, is about to end. One whose tenant was told is
+    answered as it is.
 
     Reasons: SUBSCRIPTION_NOT_FOUND, SUBSCRIPTION_STATE_FORBIDS, REQUEST_ID_REUSED.
     """
@@ -99,7 +102,7 @@ class SubscriptionServiceStub:
     """
     ListQuotas: grpc.UnaryUnaryMultiCallable[subscription_service_pb2.ListQuotasRequest, subscription_service_pb2.ListQuotasResponse]
     """Lists how a tenant stands to each of its quotas, by name. With plan_id it answers how it would stand on that plan,
-    which a change of plan asks first.
+    which a change of plan asks first and which needs no subscription.
 
     Reasons: TENANT_NOT_FOUND, SUBSCRIPTION_NOT_ACTIVE, PLAN_NOT_FOUND, PAGE_TOKEN_INVALID.
     """
@@ -120,11 +123,11 @@ class SubscriptionServiceAsyncStub(SubscriptionServiceStub):
     CreateSubscription: aio.UnaryUnaryMultiCallable[subscription_service_pb2.CreateSubscriptionRequest, subscription_service_pb2.CreateSubscriptionResponse]  # type: ignore[assignment]
     """Makes a subscription of a tenant, in state PENDING.
 
-    Price, currency, cycle and tier are taken from the plan as it stands. A tenant with a subscription that is not over is
-    refused another one.
+    Price, currency, cycle and tier are taken from the plan as it stands, which must be of the tenant's tier. A tenant with
+    a subscription that is not over is refused another one, and so is a tenant that is removed or being removed.
 
-    Reasons: TENANT_NOT_FOUND, TENANT_STATE_FORBIDS, PLAN_NOT_FOUND, PLAN_ARCHIVED, SUBSCRIPTION_EXISTS,
-    REQUEST_ID_REUSED.
+    Reasons: TENANT_NOT_FOUND, TENANT_STATE_FORBIDS, PLAN_NOT_FOUND, PLAN_ARCHIVED, PLAN_OF_ANOTHER_TIER,
+    SUBSCRIPTION_EXISTS, SUBSCRIPTION_PERIOD_INVALID, REQUEST_ID_REUSED.
     """
     GetSubscription: aio.UnaryUnaryMultiCallable[subscription_service_pb2.GetSubscriptionRequest, subscription_service_pb2.GetSubscriptionResponse]  # type: ignore[assignment]
     """Reads a subscription.
@@ -139,7 +142,8 @@ class SubscriptionServiceAsyncStub(SubscriptionServiceStub):
     UpdateSubscription: aio.UnaryUnaryMultiCallable[subscription_service_pb2.UpdateSubscriptionRequest, subscription_service_pb2.UpdateSubscriptionResponse]  # type: ignore[assignment]
     """Changes how long a subscription lasts, its plan, or what the billing system calls it. It never changes its state.
 
-    Another plan must be of the same tier: another tier is an operation's work. A new plan brings its own price.
+    Another plan must be of the tenant's tier: changing that is an operation's work. A new plan brings its own price. A
+    subscription that is over stays as it is.
 
     Reasons: SUBSCRIPTION_NOT_FOUND, SUBSCRIPTION_STATE_FORBIDS, SUBSCRIPTION_PERIOD_INVALID, PLAN_NOT_FOUND,
     PLAN_ARCHIVED, PLAN_OF_ANOTHER_TIER, ETAG_MISMATCH, REQUEST_ID_REUSED.
@@ -161,18 +165,20 @@ class SubscriptionServiceAsyncStub(SubscriptionServiceStub):
     Reasons: SUBSCRIPTION_NOT_FOUND, SUBSCRIPTION_STATE_FORBIDS, ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     ExpireSubscriptions: aio.UnaryUnaryMultiCallable[subscription_service_pb2.ExpireSubscriptionsRequest, subscription_service_pb2.ExpireSubscriptionsResponse]  # type: ignore[assignment]
-    """Marks as EXPIRED what is ACTIVE or INACTIVE and past its end. A schedule calls it until nothing is left.
+    """Marks as EXPIRED what is ACTIVE or INACTIVE and past its end, the longest past first. A schedule calls it until nothing
+    is left.
 
     Reasons: REQUEST_ID_REUSED.
     """
     ListExpiringSubscriptions: aio.UnaryUnaryMultiCallable[subscription_service_pb2.ListExpiringSubscriptionsRequest, subscription_service_pb2.ListExpiringSubscriptionsResponse]  # type: ignore[assignment]
-    """Lists ACTIVE subscriptions that end soon and whose tenant was not told yet, the next to end first. A schedule calls
-    it, writes to each tenant, and notes that with RecordExpiryNotice.
+    """Lists ACTIVE subscriptions that end soon, have not ended yet, and whose tenant was not told, the next to end first. A
+    schedule calls it, writes to each tenant, and notes that with RecordExpiryNotice.
 
     Reasons: PAGE_TOKEN_INVALID.
     """
     RecordExpiryNotice: aio.UnaryUnaryMultiCallable[subscription_service_pb2.RecordExpiryNoticeRequest, subscription_service_pb2.RecordExpiryNoticeResponse]  # type: ignore[assignment]
-    """Notes that a tenant was told that its subscription is about to end.
+    """Notes that a tenant was told that its subscription, which is ACTIVE, is about to end. One whose tenant was told is
+    answered as it is.
 
     Reasons: SUBSCRIPTION_NOT_FOUND, SUBSCRIPTION_STATE_FORBIDS, REQUEST_ID_REUSED.
     """
@@ -183,7 +189,7 @@ class SubscriptionServiceAsyncStub(SubscriptionServiceStub):
     """
     ListQuotas: aio.UnaryUnaryMultiCallable[subscription_service_pb2.ListQuotasRequest, subscription_service_pb2.ListQuotasResponse]  # type: ignore[assignment]
     """Lists how a tenant stands to each of its quotas, by name. With plan_id it answers how it would stand on that plan,
-    which a change of plan asks first.
+    which a change of plan asks first and which needs no subscription.
 
     Reasons: TENANT_NOT_FOUND, SUBSCRIPTION_NOT_ACTIVE, PLAN_NOT_FOUND, PAGE_TOKEN_INVALID.
     """
@@ -207,11 +213,11 @@ class SubscriptionServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[subscription_service_pb2.CreateSubscriptionResponse, abc.Awaitable[subscription_service_pb2.CreateSubscriptionResponse]]:
         """Makes a subscription of a tenant, in state PENDING.
 
-        Price, currency, cycle and tier are taken from the plan as it stands. A tenant with a subscription that is not over is
-        refused another one.
+        Price, currency, cycle and tier are taken from the plan as it stands, which must be of the tenant's tier. A tenant with
+        a subscription that is not over is refused another one, and so is a tenant that is removed or being removed.
 
-        Reasons: TENANT_NOT_FOUND, TENANT_STATE_FORBIDS, PLAN_NOT_FOUND, PLAN_ARCHIVED, SUBSCRIPTION_EXISTS,
-        REQUEST_ID_REUSED.
+        Reasons: TENANT_NOT_FOUND, TENANT_STATE_FORBIDS, PLAN_NOT_FOUND, PLAN_ARCHIVED, PLAN_OF_ANOTHER_TIER,
+        SUBSCRIPTION_EXISTS, SUBSCRIPTION_PERIOD_INVALID, REQUEST_ID_REUSED.
         """
 
     @abc_1.abstractmethod
@@ -244,7 +250,8 @@ class SubscriptionServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[subscription_service_pb2.UpdateSubscriptionResponse, abc.Awaitable[subscription_service_pb2.UpdateSubscriptionResponse]]:
         """Changes how long a subscription lasts, its plan, or what the billing system calls it. It never changes its state.
 
-        Another plan must be of the same tier: another tier is an operation's work. A new plan brings its own price.
+        Another plan must be of the tenant's tier: changing that is an operation's work. A new plan brings its own price. A
+        subscription that is over stays as it is.
 
         Reasons: SUBSCRIPTION_NOT_FOUND, SUBSCRIPTION_STATE_FORBIDS, SUBSCRIPTION_PERIOD_INVALID, PLAN_NOT_FOUND,
         PLAN_ARCHIVED, PLAN_OF_ANOTHER_TIER, ETAG_MISMATCH, REQUEST_ID_REUSED.
@@ -290,7 +297,8 @@ class SubscriptionServiceServicer(metaclass=abc_1.ABCMeta):
         request: subscription_service_pb2.ExpireSubscriptionsRequest,
         context: _ServicerContext,
     ) -> typing.Union[subscription_service_pb2.ExpireSubscriptionsResponse, abc.Awaitable[subscription_service_pb2.ExpireSubscriptionsResponse]]:
-        """Marks as EXPIRED what is ACTIVE or INACTIVE and past its end. A schedule calls it until nothing is left.
+        """Marks as EXPIRED what is ACTIVE or INACTIVE and past its end, the longest past first. A schedule calls it until nothing
+        is left.
 
         Reasons: REQUEST_ID_REUSED.
         """
@@ -301,8 +309,8 @@ class SubscriptionServiceServicer(metaclass=abc_1.ABCMeta):
         request: subscription_service_pb2.ListExpiringSubscriptionsRequest,
         context: _ServicerContext,
     ) -> typing.Union[subscription_service_pb2.ListExpiringSubscriptionsResponse, abc.Awaitable[subscription_service_pb2.ListExpiringSubscriptionsResponse]]:
-        """Lists ACTIVE subscriptions that end soon and whose tenant was not told yet, the next to end first. A schedule calls
-        it, writes to each tenant, and notes that with RecordExpiryNotice.
+        """Lists ACTIVE subscriptions that end soon, have not ended yet, and whose tenant was not told, the next to end first. A
+        schedule calls it, writes to each tenant, and notes that with RecordExpiryNotice.
 
         Reasons: PAGE_TOKEN_INVALID.
         """
@@ -313,7 +321,8 @@ class SubscriptionServiceServicer(metaclass=abc_1.ABCMeta):
         request: subscription_service_pb2.RecordExpiryNoticeRequest,
         context: _ServicerContext,
     ) -> typing.Union[subscription_service_pb2.RecordExpiryNoticeResponse, abc.Awaitable[subscription_service_pb2.RecordExpiryNoticeResponse]]:
-        """Notes that a tenant was told that its subscription is about to end.
+        """Notes that a tenant was told that its subscription, which is ACTIVE, is about to end. One whose tenant was told is
+        answered as it is.
 
         Reasons: SUBSCRIPTION_NOT_FOUND, SUBSCRIPTION_STATE_FORBIDS, REQUEST_ID_REUSED.
         """
@@ -336,7 +345,7 @@ class SubscriptionServiceServicer(metaclass=abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[subscription_service_pb2.ListQuotasResponse, abc.Awaitable[subscription_service_pb2.ListQuotasResponse]]:
         """Lists how a tenant stands to each of its quotas, by name. With plan_id it answers how it would stand on that plan,
-        which a change of plan asks first.
+        which a change of plan asks first and which needs no subscription.
 
         Reasons: TENANT_NOT_FOUND, SUBSCRIPTION_NOT_ACTIVE, PLAN_NOT_FOUND, PAGE_TOKEN_INVALID.
         """
