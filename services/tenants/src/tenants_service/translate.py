@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import idna
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from faults import Fault, Invalid, Violation
@@ -25,6 +27,19 @@ def time_to(time: datetime | None) -> Timestamp | None:
     message = Timestamp()
     message.FromDatetime(time.astimezone(UTC))
     return message
+
+
+def time_from(message: Timestamp, field: str) -> datetime:
+    """A moment somebody names."""
+    try:
+        return message.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        raise _broken(field, "must be a moment of the years 1 to 9999") from None
+
+
+def chosen_of(message: Message, mask: FieldMask) -> set[str]:
+    """The fields an update is about: those the mask names; those that are set where it names none."""
+    return set(mask.paths) or {field.name for field, _ in message.ListFields()}
 
 
 def id_from(text: str) -> UUID | None:

@@ -16,6 +16,7 @@ from faults import Invalid, Violation
 from tenantmesh.tenants.v1 import event_pb2
 from tenantmesh.tenants.v1 import event_service_pb2 as pb
 from tenants_service.events.model import Draft, Filter, Recorded
+from tenants_service.translate import time_from
 from tenants_service.watching.model import Sighting
 
 _CAUSE = ("workflow_id", "run_id", "workflow_type", "activity_id")
@@ -135,11 +136,7 @@ def _texts(value: object) -> Iterator[str]:
 def _time_from(request: pb.ListEventsRequest, field: str) -> datetime | None:
     if not request.HasField(field):  # type: ignore[arg-type] # one of the two names below
         return None
-    message: Timestamp = getattr(request, field)
-    try:
-        return message.ToDatetime(UTC)
-    except (ValueError, OverflowError):
-        raise _invalid(field, "must be a moment of the years 1 to 9999") from None
+    return time_from(getattr(request, field), field)
 
 
 def _invalid(field: str, rule: str) -> Invalid:

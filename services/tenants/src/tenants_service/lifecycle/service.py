@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from tenants_service.lifecycle.model import Move, check_operation, event_type, is_there, moved
-from tenants_service.tenants.model import State, Tenant, Tier, not_found, same, state_forbids
+from tenants_service.revisions.model import same
+from tenants_service.tenants.model import State, Tenant, Tier, not_found, state_forbids
 from tenants_service.tenants.ports import Names, Tenants
 
 # While it is made, in use or shut out a tenant has what a tier is about.

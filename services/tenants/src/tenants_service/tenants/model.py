@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from faults import Aborted, Conflict, Fault, NotFound
+from faults import Conflict, Fault, NotFound
 
 
 class State(enum.Enum):
@@ -151,17 +151,6 @@ class Changes:
     branding: Branding | None = None
     metadata: Mapping[str, str] | None = None
     tags: tuple[str, ...] | None = None
-
-
-def same(tenant: Tenant, etag: str) -> Tenant:
-    """The tenant, if it still is what somebody read under that etag; an empty one takes whatever stands there."""
-    if etag not in {"", tenant.etag}:
-        raise Aborted(
-            "Somebody else has changed the tenant since it was read.",
-            reason="ETAG_MISMATCH",
-            facts={"etag": tenant.etag},
-        )
-    return tenant
 
 
 def not_found(**name: object) -> Fault:

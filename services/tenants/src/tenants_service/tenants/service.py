@@ -9,6 +9,7 @@ from uuid import UUID
 
 from faults import Conflict, Fault, Invalid, Violation
 from tenants_service.names.model import KEY_RULE, Holder, is_key, is_reserved, key_of, name_of, reserved, similar_keys
+from tenants_service.revisions.model import news, same
 from tenants_service.tenants.model import (
     GONE,
     PROTECTABLE,
@@ -18,7 +19,6 @@ from tenants_service.tenants.model import (
     State,
     Tenant,
     not_found,
-    same,
     shielded,
     state_forbids,
 )
@@ -91,8 +91,7 @@ class TenantRecords:
         tenant = same(await self.get(tenant_id), etag)
         if tenant.state in GONE:
             raise state_forbids(tenant, set(State) - GONE)
-        wanted = {one.name: getattr(changes, one.name) for one in fields(changes)}
-        changed = {name: value for name, value in wanted.items() if value not in (None, getattr(tenant, name))}
+        changed = news(tenant, changes)
         if not changed:
             return tenant
         if "tier" in changed and tenant.state is not State.PENDING_PROVISION:

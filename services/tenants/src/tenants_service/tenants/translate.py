@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from tenantmesh.common.v1 import tier_pb2
 from tenantmesh.tenants.v1 import tenant_pb2
 from tenantmesh.tenants.v1 import tenant_service_pb2 as pb
@@ -13,6 +11,7 @@ from tenants_service.tenants.service import KeyCheck
 from tenants_service.translate import (
     address_from,
     address_to,
+    chosen_of,
     contact_to,
     contacts_from,
     domains_from,
@@ -45,8 +44,7 @@ def draft_from(request: pb.CreateTenantRequest) -> Draft:
 
 def changes_from(request: pb.UpdateTenantRequest) -> Changes:
     """What is to change: the fields the mask names; those that are set where it names none."""
-    wanted, paths = request.tenant, set(request.update_mask.paths)
-    chosen: Collection[str] = paths or {field.name for field, _ in wanted.ListFields()}
+    wanted, chosen = request.tenant, chosen_of(request.tenant, request.update_mask)
     return Changes(
         display_name=text_from(wanted.display_name, "tenant.display_name") if "display_name" in chosen else None,
         tier=tier_from(wanted.tier) if "tier" in chosen else None,

@@ -1,0 +1,1 @@
+"""Writing over what somebody else may have changed in the meantime."""
