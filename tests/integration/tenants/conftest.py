@@ -24,10 +24,15 @@ from chassis.errors import faults_raised
 from faults import Fault, Kind
 from localstack.servers.postgres import POSTGRES
 from postgreskit import Database
+from tenantmesh.tenants.v1 import catalog_service_pb2 as catalog_pb
+from tenantmesh.tenants.v1 import catalog_service_pb2_grpc as catalog_rpc
 from tenantmesh.tenants.v1 import event_service_pb2_grpc as event_rpc
 from tenantmesh.tenants.v1 import lead_service_pb2 as lead_pb
 from tenantmesh.tenants.v1 import lead_service_pb2_grpc as lead_rpc
-from tenantmesh.tenants.v1 import tenant_pb2
+from tenantmesh.tenants.v1 import outbox_service_pb2_grpc as outbox_rpc
+from tenantmesh.tenants.v1 import plan_pb2, subscription_pb2, tenant_pb2
+from tenantmesh.tenants.v1 import subscription_service_pb2 as subscription_pb
+from tenantmesh.tenants.v1 import subscription_service_pb2_grpc as subscription_rpc
 from tenantmesh.tenants.v1 import tenant_service_pb2 as tenant_pb
 from tenantmesh.tenants.v1 import tenant_service_pb2_grpc as tenant_rpc
 from tenants_service import app
@@ -126,6 +131,21 @@ async def tenants(channel) -> tenant_rpc.TenantServiceStub:
 @pytest_asyncio.fixture(scope="module")
 async def events(channel) -> event_rpc.EventServiceStub:
     return event_rpc.EventServiceStub(channel)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def catalog(channel) -> catalog_rpc.CatalogServiceStub:
+    return catalog_rpc.CatalogServiceStub(channel)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def subscriptions(channel) -> subscription_rpc.SubscriptionServiceStub:
+    return subscription_rpc.SubscriptionServiceStub(channel)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def outbox(channel) -> outbox_rpc.OutboxServiceStub:
+    return outbox_rpc.OutboxServiceStub(channel)
 
 
 @pytest.fixture
@@ -250,6 +270,43 @@ def made(tenants, draft):
 
 
 @pytest.fixture
+def plan(catalog):
+    """Makes a plan whose key nobody has."""
+
+    async def plan(**more: Any) -> plan_pb2.Plan:
+        request = catalog_pb.CreatePlanRequest(
+            **{
+                "key": f"p{secrets.token_hex(6)}",
+                "display_name": "Team",
+                "tier": "TIER_POOLED",
+                "price_minor_units": 9900,
+                "currency": "EUR",
+                "billing_cycle": "BILLING_CYCLE_YEARLY",
+            }
+            | more
+        )
+        return (await catalog.CreatePlan(request)).plan
+
+    return plan
+
+
+@pytest.fixture
+def subscribed(subscriptions, made, plan):
+    """Makes a subscription that is in force, of a tenant and a plan of its own where the test names none."""
+
+    async def subscribed(**more: Any) -> subscription_pb2.Subscription:
+        wanted = {
+            "tenant_id": more.get("tenant_id") or (await made()).tenant_id,
+            "plan_id": more.get("plan_id") or (await plan()).plan_id,
+            "activate": True,
+        }
+        request = subscription_pb.CreateSubscriptionRequest(**wanted | more)
+        return (await subscriptions.CreateSubscription(request)).subscription
+
+    return subscribed
+
+
+@pytest.fixture
 def lead_tokens(settings, records, clock):
     """Tokens as the service itself signs them."""
     return app._lead_tokens(settings, records, clock)
@@ -276,7 +333,11 @@ async def guarded(settings, opened, clock, auth) -> AsyncIterator[SimpleNamespac
         running("tenants", servicers=servicers, settings=replace(settings.server, auth=auth)) as server,
         open_channel(server.address) as channel,
     ):
-        yield SimpleNamespace(leads=lead_rpc.LeadServiceStub(channel), tenants=tenant_rpc.TenantServiceStub(channel))
+        yield SimpleNamespace(
+            leads=lead_rpc.LeadServiceStub(channel),
+            tenants=tenant_rpc.TenantServiceStub(channel),
+            subscriptions=subscription_rpc.SubscriptionServiceStub(channel),
+        )
 
 
 @pytest.fixture

@@ -14,10 +14,13 @@ from chassis import Servicer, serve
 from pagekit import PageTokens
 from postgreskit import Database, Listener
 from settingskit import Problem, SettingsInvalid, load
+from tenantmesh.tenants.v1 import catalog_service_pb2_grpc as catalog_rpc
 from tenantmesh.tenants.v1 import event_service_pb2_grpc as event_rpc
 from tenantmesh.tenants.v1 import invitation_service_pb2_grpc as invitation_rpc
 from tenantmesh.tenants.v1 import lead_service_pb2_grpc as lead_rpc
+from tenantmesh.tenants.v1 import outbox_service_pb2_grpc as outbox_rpc
 from tenantmesh.tenants.v1 import resource_service_pb2_grpc as resource_rpc
+from tenantmesh.tenants.v1 import subscription_service_pb2_grpc as subscription_rpc
 from tenantmesh.tenants.v1 import tenant_service_pb2_grpc as tenant_rpc
 from tenants_service.events.handlers import EventHandlers
 from tenants_service.invitations.handlers import InvitationHandlers
@@ -28,6 +31,8 @@ from tenants_service.limits.model import Limit
 from tenants_service.limits.store import Limiter
 from tenants_service.limits.translate import Origins
 from tenants_service.migrations import Schema
+from tenants_service.outbox.handlers import OutboxHandlers
+from tenants_service.plans.handlers import CatalogHandlers
 from tenants_service.projections import store as projections
 from tenants_service.projections.model import PROJECTIONS
 from tenants_service.resources.handlers import ResourceHandlers
@@ -36,6 +41,8 @@ from tenants_service.settings import TenantsSettings
 from tenants_service.signing.model import Schedule
 from tenants_service.signing.store import SigningKeys
 from tenants_service.store import Records
+from tenants_service.subscriptions.handlers import SubscriptionHandlers
+from tenants_service.subscriptions.store import SubscriptionStore
 from tenants_service.tenants.handlers import Rules as TenantRules
 from tenants_service.tenants.handlers import TenantHandlers
 from tenants_service.tenants.model import Tier
@@ -87,9 +94,15 @@ def servicers(
         network=Limit("invitations_of_network", settings.invitations.per_network),
         clock=clock,
     )
+    catalog = CatalogHandlers(records, tokens, clock=clock)
+    subscriptions = SubscriptionHandlers(records, tokens, clock=clock)
+    outbox = OutboxHandlers(records, tokens, subscriptions=lambda tx: SubscriptionStore(tx, records))
     return [
         Servicer(lead_rpc.add_LeadServiceServicer_to_server, leads),
         Servicer(tenant_rpc.add_TenantServiceServicer_to_server, tenants),
+        Servicer(catalog_rpc.add_CatalogServiceServicer_to_server, catalog),
+        Servicer(subscription_rpc.add_SubscriptionServiceServicer_to_server, subscriptions),
+        Servicer(outbox_rpc.add_OutboxServiceServicer_to_server, outbox),
         Servicer(event_rpc.add_EventServiceServicer_to_server, EventHandlers(records, tail, tokens)),
         Servicer(invitation_rpc.add_InvitationServiceServicer_to_server, invitations),
         Servicer(resource_rpc.add_ResourceServiceServicer_to_server, ResourceHandlers(records, tokens, clock=clock)),

@@ -68,6 +68,10 @@ class Records:
             await tx.execute(self._become_operator)
             yield tx
 
+    def of_one_or_all(self, tenant_id: str) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction to read one tenant's rows; everybody's where none is named."""
+        return self.of(tenant_id) if tenant_id else self.of_all()
+
     @asynccontextmanager
     async def everybodys(self, tx: Transaction) -> AsyncIterator[None]:
         """Let a transaction read everybody's rows inside the block, and write none."""

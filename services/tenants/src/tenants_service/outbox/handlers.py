@@ -113,7 +113,7 @@ class OutboxHandlers(rpc.OutboxServiceServicer):
         """List entries, the oldest first."""
         scope = [request.tenant_id, str(request.state), request.operation_id]
         page = self._pages.open(size=request.page_size, token=request.page_token, order=_ORDER, scope=scope)
-        async with self._records.of(request.tenant_id) if request.tenant_id else self._records.of_all() as tx:
+        async with self._records.of_one_or_all(request.tenant_id) as tx:
             entries, token = await read_page(tx, page, state_from(request.state), request.operation_id)
         return pb.ListOutboxEntriesResponse(outbox_entries=map(entry_to, entries), next_page_token=token)
 

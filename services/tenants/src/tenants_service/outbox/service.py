@@ -22,6 +22,7 @@ from tenants_service.outbox.model import (
     started,
 )
 from tenants_service.outbox.ports import Entries, Subscriptions, Tenants
+from tenants_service.subscriptions.model import not_active
 from tenants_service.tenants.model import Tenant, shielded, state_forbids
 from tenants_service.tenants.model import not_found as tenant_not_found
 
@@ -110,11 +111,7 @@ class Outbox:
         if rule.unprotected and tenant.protected:
             raise shielded(tenant)
         if rule.subscribed and (state := await self._subscriptions.state(tenant.tenant_id)) != "ACTIVE":
-            raise Conflict(
-                "The tenant has no subscription that is active.",
-                reason="SUBSCRIPTION_NOT_ACTIVE",
-                facts={"tenant_id": tenant.tenant_id, "state": state},
-            )
+            raise not_active(tenant.tenant_id, state)
 
 
 def _check_alone(wish: Wish, tenant: Tenant, undone: Sequence[Entry]) -> None:

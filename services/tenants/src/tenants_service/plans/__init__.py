@@ -1,0 +1,1 @@
+"""Plans: what tenants can subscribe to."""

@@ -1,0 +1,1 @@
+"""Quotas: how much tenants may use, and how much they do."""

@@ -1,0 +1,1 @@
+"""Subscriptions: what tenants have taken of the catalogue, and for how long."""
