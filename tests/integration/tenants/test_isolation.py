@@ -10,14 +10,15 @@ from tests.fixtures.tenants import ROLE
 
 from faults import Fault
 from postgreskit.catalog import tenancy_violations
+from tenantmesh.tenants.v1 import catalog_service_pb2 as catalog_pb
 from tenantmesh.tenants.v1 import lead_service_pb2 as lead_pb
 from tenantmesh.tenants.v1 import tenant_service_pb2 as pb
 from tenants_service.store import MESH
 
 # The same for everybody, or claimed by one of all: not kept by tenant.
-REFERENCE_TABLES = {"tenant_state_changes", "tenant_keys", "tenant_domains"}
+REFERENCE_TABLES = {"tenant_state_changes", "tenant_keys", "tenant_domains", "plans"}
 # What no tenant has a part of.
-NOBODYS = {"tenant_state_changes", "schema_migrations"}
+NOBODYS = {"tenant_state_changes", "schema_migrations", "plans"}
 # What the mesh does for all tenants without being an operator: claims on names, and starting what is due.
 MESHES = {"tenant_keys", "tenant_domains", "outbox_entries"}
 # What operators have no business in.
@@ -38,7 +39,16 @@ ROWS = {
         (tenant_id, outbox_entry_id, operation_type, operation_id, payload_type, payload, principal, state, due_time,
          attempts, last_error, revision, create_time, update_time)
         VALUES ($1, uuidv7(), 'provision', 'op', 'type', '', 'me', 'WAITING', now(), 0, '', 1, now(), now())""",
+    "subscriptions": """
+        (tenant_id, subscription_id, plan_id, tier, state, start_time, end_time, price_minor_units, currency,
+         billing_cycle, external_reference, reason, revision, create_time, update_time)
+        SELECT $1, uuidv7(), plan_id, tier, 'PENDING', now(), now() + interval '1 day', 0, currency, billing_cycle, '',
+            '', 1, now(), now() FROM plans""",
+    "quota_counts": "(tenant_id, name, used, since, revision) VALUES ($1, 'users', 1, now(), 1)",
 }
+PLAN = catalog_pb.CreatePlanRequest(
+    key="p", display_name="P", tier="TIER_POOLED", currency="EUR", billing_cycle="BILLING_CYCLE_ONCE"
+)
 
 _TABLES = """
 SELECT relname FROM pg_class
@@ -68,7 +78,7 @@ async def tenant_of(tenants, name):
 
 
 @pytest_asyncio.fixture(scope="module")
-async def neighbours(settings, tenants, leads):
+async def neighbours(settings, tenants, leads, catalog):
     """The tenant that looks, and the one that must not be seen: both, or the mesh, have rows in every table."""
     address = {"country": "CH"}
     request = lead_pb.CreateLeadRequest(
@@ -76,6 +86,7 @@ async def neighbours(settings, tenants, leads):
     )
     lead = await leads.CreateLead(request)
     await leads.VerifyLead(lead_pb.VerifyLeadRequest(lead_id=lead.lead_id, key=lead.key))
+    await catalog.CreatePlan(PLAN)
     nosy, quiet = [await tenant_of(tenants, name) for name in ("nosy", "quiet")]
     connection = await asyncpg.connect(settings.database.admin_url.reveal())
     for table, row in ROWS.items():

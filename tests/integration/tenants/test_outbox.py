@@ -8,20 +8,15 @@ from uuid import UUID, uuid4
 import asyncpg
 import grpc
 import pytest
-import pytest_asyncio
 from google.protobuf.duration_pb2 import Duration
 
-from chassis import Servicer, running
-from chassis.client import open_channel
 from chassis.errors import faults_raised
-from faults import Fault
-from pagekit import PageTokens
+from faults import Fault, Kind
 from tenantmesh.tenants.v1 import event_service_pb2 as event_pb
 from tenantmesh.tenants.v1 import outbox_pb2
 from tenantmesh.tenants.v1 import outbox_service_pb2 as pb
-from tenantmesh.tenants.v1 import outbox_service_pb2_grpc as rpc
+from tenantmesh.tenants.v1 import subscription_service_pb2 as subscription_pb
 from tenantmesh.tenants.v1 import tenant_service_pb2 as tenant_pb
-from tenants_service.outbox.handlers import OutboxHandlers
 from tenants_service.outbox.model import BACKOFF
 
 WAITING, CLAIMED, STARTED, PARKED, CANCELLED = (
@@ -31,38 +26,12 @@ WAITING, CLAIMED, STARTED, PARKED, CANCELLED = (
 PAYLOAD = "tenantmesh.provisioning.v1.ProvisionTenantRequest"
 
 
-class Paid:
-    """What tenants pay for, as a test likes."""
-
-    def __init__(self):
-        self.states = Counter()
-
-    async def state(self, tenant_id):
-        return self.states.get(tenant_id, "ACTIVE")
-
-
-@pytest.fixture(scope="module")
-def paid():
-    return Paid()
-
-
-@pytest_asyncio.fixture(scope="module")
-async def outbox(settings, records, paid):
-    handlers = OutboxHandlers(records, PageTokens([b"key"]), subscriptions=lambda _: paid)
-    servicers = [Servicer(rpc.add_OutboxServiceServicer_to_server, handlers)]
-    async with (
-        running("tenants", servicers=servicers, settings=settings.server) as server,
-        open_channel(server.address) as channel,
-    ):
-        yield rpc.OutboxServiceStub(channel)
-
-
 @pytest.fixture
-async def accept(outbox, made):
-    """Has a request accepted, for a tenant of its own where the test names none."""
+async def accept(outbox, subscribed):
+    """Has a request accepted, for a tenant of its own, which has a subscription, where the test names none."""
 
     async def accept(tenant_id="", *, claim=False, **more):
-        tenant_id = tenant_id or (await made()).tenant_id
+        tenant_id = tenant_id or (await subscribed()).tenant_id
         fields = {
             "tenant_id": tenant_id,
             "operation_type": "provision",
@@ -134,8 +103,8 @@ async def test_an_accepted_request_is_written_with_its_event_and_handed_over(acc
     assert [one.event_type for one in told] == ["outbox_entry.accepted"]
 
 
-async def test_many_accept_the_same_operation_at_once_and_one_has_it(accept, made):
-    tenant_id = (await made()).tenant_id
+async def test_many_accept_the_same_operation_at_once_and_one_has_it(accept, subscribed):
+    tenant_id = (await subscribed()).tenant_id
     answers = await asyncio.gather(*(accept(tenant_id, claim=True) for _ in range(8)))
     assert sum(answer.created for answer in answers) == 1
     assert len({answer.outbox_entry.claim_id for answer in answers}) == 1
@@ -146,20 +115,47 @@ async def test_the_same_operation_with_another_payload_is_refused(accept):
     assert await reason(accept(tenant_id, payload=b"other")) == "OUTBOX_ENTRY_DIFFERS"
 
 
-async def test_a_refusal_changes_nothing(accept, made, paid, admin):
-    tenant = await made()
-    paid.states[UUID(tenant.tenant_id)] = "EXPIRED"
+@pytest.fixture
+def lapsed(subscribed, subscriptions):
+    """Makes a subscription that is not in force any more; without a change, not yet."""
+
+    async def lapsed(change):
+        found = await subscribed(activate=change is not None)
+        if change:
+            name = {"tenant_id": found.tenant_id, "subscription_id": found.subscription_id}
+            request = getattr(subscription_pb, f"{change}SubscriptionRequest")(**name)
+            await getattr(subscriptions, f"{change}Subscription")(request)
+        return found
+
+    return lapsed
+
+
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [("Deactivate", "INACTIVE"), ("Cancel", ""), (None, "PENDING")],
+)
+async def test_a_refusal_changes_nothing(accept, lapsed, admin, change, state):
+    found = await lapsed(change)
     events = await admin.fetchval("SELECT count(*) FROM domain_events")
-    assert await reason(accept(tenant.tenant_id)) == "SUBSCRIPTION_NOT_ACTIVE"
+    with pytest.raises(Fault) as refused, faults_raised():
+        await accept(found.tenant_id)
+    assert refused.value.reason == "SUBSCRIPTION_NOT_ACTIVE"
+    assert refused.value.facts == {"tenant_id": found.tenant_id, "state": state}
     assert not await admin.fetchval("SELECT count(*) FROM outbox_entries")
     assert await admin.fetchval("SELECT count(*) FROM domain_events") == events
-    assert await admin.fetchval("SELECT state FROM tenants WHERE tenant_id = $1", tenant.tenant_id) == (
+    assert await admin.fetchval("SELECT state FROM tenants WHERE tenant_id = $1", found.tenant_id) == (
         "PENDING_PROVISION"
     )
 
 
-async def test_the_tenant_must_be_ready(accept, made, tenants):
+async def test_without_a_subscription_nothing_is_provisioned(accept, made, refused):
     tenant_id = (await made()).tenant_id
+    with refused("SUBSCRIPTION_NOT_ACTIVE", Kind.CONFLICT, tenant_id=tenant_id, state=""):
+        await accept(tenant_id)
+
+
+async def test_the_tenant_must_be_ready(accept, subscribed, tenants):
+    tenant_id = (await subscribed()).tenant_id
     for state, expected in (("PROVISIONING", "OPERATION_MISMATCH"), ("ACTIVE", "TENANT_STATE_FORBIDS")):
         request = tenant_pb.TransitionTenantRequest(
             tenant_id=tenant_id, state=f"TENANT_STATE_{state}", operation_id="another"
@@ -169,8 +165,8 @@ async def test_the_tenant_must_be_ready(accept, made, tenants):
     assert await reason(accept(str(uuid4()))) == "TENANT_NOT_FOUND"
 
 
-async def test_a_request_id_answers_what_it_answered_first(accept, made):
-    tenant_id, request_id, claim_id = (await made()).tenant_id, str(uuid4()), str(uuid4())
+async def test_a_request_id_answers_what_it_answered_first(accept, subscribed):
+    tenant_id, request_id, claim_id = (await subscribed()).tenant_id, str(uuid4()), str(uuid4())
     first = await accept(tenant_id, request_id=request_id, claim_id=claim_id)
     assert await accept(tenant_id, request_id=request_id, claim_id=claim_id) == first
     assert await reason(accept(tenant_id, request_id=request_id)) == "REQUEST_ID_REUSED"
