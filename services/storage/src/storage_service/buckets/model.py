@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from faults import Invalid
@@ -47,12 +47,17 @@ class FeatureState(enum.Enum):
     SHARED = "shared"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a tenant's objects lie: all of a bucket, or what begins with a prefix in the shared one."""
 
     bucket: str
     prefix: str = ""
+
+    @property
+    def order(self) -> tuple[str, str]:
+        """Where it stands in lists."""
+        return self.bucket, self.prefix.removesuffix("/")
 
     @property
     def shared(self) -> bool:
@@ -146,6 +151,19 @@ class Configuration:
             ownership=True,
             lifecycle=settings.lifecycle,
             domains=domains,
+        )
+
+    def within(self, capabilities: frozenset[Feature]) -> Configuration:
+        """What of it a store can be that has these features only."""
+        return replace(
+            self,
+            versioning=self.versioning and Feature.VERSIONING in capabilities,
+            encrypted=self.encrypted and Feature.ENCRYPTION in capabilities,
+            kms_key_id=self.kms_key_id if Feature.ENCRYPTION in capabilities else "",
+            public_access_block=self.public_access_block and Feature.PUBLIC_ACCESS_BLOCK in capabilities,
+            ownership=self.ownership and Feature.OWNERSHIP in capabilities,
+            lifecycle=self.lifecycle if Feature.LIFECYCLE in capabilities else None,
+            domains=self.domains if Feature.CORS in capabilities else (),
         )
 
     def state_of(self, feature: Feature) -> FeatureState:

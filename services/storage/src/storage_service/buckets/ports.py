@@ -34,17 +34,6 @@ class Records(Protocol):
 class Buckets(Protocol):
     """The buckets themselves."""
 
-    name: str
-    endpoint: str
-    region: str
-    path_style: bool
-    required: frozenset[Feature]
-    """What no place is made without."""
-
-    async def capabilities(self) -> frozenset[Feature]:
-        """What the store has, as it answered when it was first asked."""
-        ...
-
     async def standing(self, place: Place) -> Standing | None:
         """What stands at the place: a bucket and its stamp, or objects below the prefix; None where nothing does."""
         ...
@@ -58,7 +47,7 @@ class Buckets(Protocol):
         ...
 
     async def configuration(self, bucket: str) -> Configuration:
-        """How the bucket stands."""
+        """How the bucket stands; nothing of it where the bucket is gone."""
         ...
 
     async def configure(self, bucket: str, wanted: Configuration, seen: Configuration) -> None:
@@ -97,8 +86,8 @@ class Contents(Protocol):
         """Whether the bucket can hold objects under lock at all."""
         ...
 
-    async def lock_of(self, place: Place, item: Item) -> Lock | None:
-        """What keeps this version from being removed."""
+    async def lock_among(self, place: Place, items: Sequence[Item]) -> Lock | None:
+        """What keeps one of these versions from being removed."""
         ...
 
 
@@ -142,5 +131,22 @@ class Links(Protocol):
         ...
 
 
-class Store(Records, Buckets, Contents, Identities, Links, Protocol):
+class Store(Protocol):
     """All of it, as a provider is."""
+
+    name: str
+    endpoint: str
+    region: str
+    path_style: bool
+    required: frozenset[Feature]
+    """What no place is made without."""
+
+    records: Records
+    buckets: Buckets
+    contents: Contents
+    identities: Identities
+    links: Links
+
+    async def capabilities(self) -> frozenset[Feature]:
+        """What the store has, as it answered when it was first asked."""
+        ...

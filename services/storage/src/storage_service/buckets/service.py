@@ -93,7 +93,7 @@ class Places:
             wanted = _changed(_owned(entry, standing, fresh), tenant.tier, domains, change, now)
             created = not wanted.complete
             if validate_only:
-                return await self._seen(replace(wanted, complete=True)), created
+                return await self._planned(wanted), created
             try:
                 return await self._complete(wanted, entry, standing), created
             except Aborted:
@@ -102,15 +102,12 @@ class Places:
 
     async def get(self, tenant: Tenant) -> Bucket:
         """The tenant's place as its store holds it now."""
-        entry, standing = await self._mine(tenant)
-        if entry is None or standing is None:
-            raise not_found(self._names.place_of(tenant.key, tenant.tier), self.store.name)
-        return await self._seen(entry.record)
+        return await self._seen((await self.owned(tenant)).record)
 
     async def list(self, *, tenant_id: str, operation_id: str, after: Place | None, size: int) -> Page:
         """One page of what the mesh made, ordered by bucket and prefix, from the store itself."""
         found: list[Record] = []
-        async for entry in self.store.entries(after):
+        async for entry in self.store.records.entries(after):
             owner = entry.record.owner
             if tenant_id in {"", owner.tenant_id} and operation_id in {"", owner.operation_id}:
                 found.append(entry.record)
@@ -151,18 +148,18 @@ class Places:
         if standing is not None:
             await self._remove_folders(record)
         for one in record.credentials:
-            await self.store.withdraw(record.place, one.credentials_id)
+            await self.store.identities.withdraw(record.place, one.credentials_id)
         if not record.access_enabled:
-            await self.store.admit_links(record.place, admitted=True)
-        await self.store.discard(record.place)
+            await self.store.links.admit_links(record.place, admitted=True)
+        await self.store.buckets.discard(record.place)
         # Last, so that a call that was interrupted before can be repeated.
-        await self.store.forget(entry)
+        await self.store.records.forget(entry)
         return True
 
     async def owned(self, tenant: Tenant) -> Entry:
         """The record of the tenant's place; BUCKET_NOT_FOUND or BUCKET_NOT_OWNED where there is none of its own."""
         entry, standing = await self._mine(tenant)
-        if entry is None or standing is None:
+        if entry is None or not _stands(entry.record.place, standing):
             raise not_found(self._names.place_of(tenant.key, tenant.tier), self.store.name)
         return entry
 
@@ -175,14 +172,14 @@ class Places:
     ) -> Record:
         """Change the record of a place, however others change it at the same time; answer what it is then."""
         for _ in range(_TRIES):
-            entry = await self.store.find(place)
+            entry = await self.store.records.find(place)
             if entry is None:
                 raise absent() if absent else not_found(place, self.store.name)
             wanted = change(entry.record)
             if wanted == entry.record:
                 return wanted
             try:
-                return (await self.store.save(wanted, entry)).record
+                return (await self.store.records.save(wanted, entry)).record
             except Aborted:
                 continue
         raise changed(place)
@@ -199,7 +196,7 @@ class Places:
         return entry, standing
 
     async def _look(self, place: Place) -> tuple[Entry | None, Standing | None]:
-        entry, standing = await asyncio.gather(self.store.find(place), self.store.standing(place))
+        entry, standing = await asyncio.gather(self.store.records.find(place), self.store.buckets.standing(place))
         if entry is None and standing is not None and standing.stamp is not None:
             entry = Entry(self._defaults.recovered(place, standing.stamp), None)
         return entry, standing
@@ -220,55 +217,62 @@ class Places:
         """Do whatever is left to do."""
         place = wanted.place
         if entry is None or entry.version is None or entry.record != wanted:
-            entry = await self.store.save(wanted, entry)
+            entry = await self.store.records.save(wanted, entry)
         if standing is None or standing.stamp is None:
-            await self.store.create(wanted)
-            await self.store.stamp(wanted)
-        capabilities = await self.store.capabilities()
-        configuration = await self._configured(wanted, fresh=standing is None)
+            await self._make(wanted, entry)
+        planned = await self._planned(wanted)
+        if not place.shared:
+            seen = await self.store.buckets.configuration(place.bucket) if standing else Configuration()
+            await self.store.buckets.configure(place.bucket, planned.configuration, seen)
         if not wanted.complete:
-            await self.store.lay_out(place, wanted.folders)
+            await self.store.buckets.lay_out(place, wanted.folders)
             wanted = replace(wanted, complete=True)
-            await self.store.save(wanted, entry)
-        return Bucket(wanted, configuration, capabilities)
+            await self.store.records.save(wanted, entry)
+        return replace(planned, record=wanted)
 
-    async def _configured(self, record: Record, *, fresh: bool) -> Configuration:
-        """The bucket's configuration, made so; the shared bucket's is the operators'."""
-        if record.place.shared:
-            return Configuration()
-        wanted = Configuration.of(record.settings, record.domains)
-        seen = Configuration() if fresh else await self.store.configuration(record.place.bucket)
-        await self.store.configure(record.place.bucket, wanted, seen)
-        return wanted
+    async def _make(self, wanted: Record, entry: Entry) -> None:
+        """The bucket and its stamp; where the name is another account's, the record goes again."""
+        try:
+            await self.store.buckets.create(wanted)
+        except AlreadyExists:
+            await self.store.records.forget(entry)
+            raise
+        await self.store.buckets.stamp(wanted)
+
+    async def _planned(self, record: Record) -> Bucket:
+        """What would be."""
+        capabilities = await self.store.capabilities()
+        wanted = Configuration.of(record.settings, record.domains).within(capabilities)
+        return Bucket(record, Configuration() if record.place.shared else wanted, capabilities)
 
     async def _seen(self, record: Record) -> Bucket:
         """The record beside what stands in the store."""
         shared = record.place.shared
-        configuration = Configuration() if shared else await self.store.configuration(record.place.bucket)
+        configuration = Configuration() if shared else await self.store.buckets.configuration(record.place.bucket)
         return Bucket(record, configuration, await self.store.capabilities())
 
     async def _admit(self, record: Record) -> None:
         """Let credentials and links work as the record says."""
-        await self.store.admit_links(record.place, admitted=record.access_enabled)
+        await self.store.links.admit_links(record.place, admitted=record.access_enabled)
         for one in record.credentials:
             if one.claim_time is None:
                 continue
             if record.access_enabled:
-                await self.store.grant(record.place, one.credentials_id, one.access)
+                await self.store.identities.grant(record.place, one.credentials_id, one.access)
             else:
-                await self.store.suspend(record.place, one.credentials_id)
+                await self.store.identities.suspend(record.place, one.credentials_id)
 
     async def _remove_folders(self, record: Record) -> None:
         """Remove the folders, if there is nothing else; BUCKET_NOT_EMPTY names one object of the rest."""
         laid_out = {record.place.prefix + folder for folder in record.folders}
-        async for page in self.store.versions(record.place):
+        async for page in self.store.contents.versions(record.place):
             for item in page:
                 if item.key not in laid_out or item.size:
                     raise not_empty(record.place, self.store.name, item.key)
-        async for page in self.store.uploads(record.place):
+        async for page in self.store.contents.uploads(record.place):
             raise not_empty(record.place, self.store.name, page[0].key)
-        async for page in self.store.versions(record.place):
-            await self.store.remove(record.place, page)
+        async for page in self.store.contents.versions(record.place):
+            await self.store.contents.remove(record.place, page)
 
     async def _check_able(self, place: Place, change: SettingsChange | None) -> None:
         """What the store cannot do, or must be able to."""
@@ -290,11 +294,16 @@ class Places:
         )
 
 
+def _stands(place: Place, standing: Standing | None) -> bool:
+    """Whether the place is there: a bucket that is gone is gone, a prefix is there as long as its record is."""
+    return place.shared or standing is not None
+
+
 def _owned(entry: Entry | None, standing: Standing | None, fresh: Record) -> Record:
     """The record to go on with. The stamp stays the maker's: undoing a later call must not take the bucket away."""
     if entry is None:
         return fresh
-    if standing is None and entry.record.complete:
+    if entry.record.complete and not _stands(entry.record.place, standing):
         # Somebody removed it by hand: it is to be made again.
         return replace(entry.record, complete=False, owner=fresh.owner)
     return entry.record

@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from storage_service.buckets.model import Bucket, Feature, FeatureState, SettingsChange, Tier
-from storage_service.buckets.ports import Buckets
+from storage_service.buckets.ports import Store
 from storage_service.buckets.service import Tenant
 from storage_service.credentials.model import Owner
 from tenantmesh.common.v1 import ownership_pb2, tier_pb2
@@ -45,7 +45,7 @@ def change_from(request: pb.EnsureBucketRequest) -> SettingsChange | None:
     )
 
 
-def bucket_to(bucket: Bucket, store: Buckets) -> pb.Bucket:
+def bucket_to(bucket: Bucket, store: Store) -> pb.Bucket:
     """A bucket as callers see it."""
     record = bucket.record
     return pb.Bucket(

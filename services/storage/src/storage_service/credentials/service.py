@@ -90,7 +90,7 @@ class Issuer:
             return 0
         # The record last, so that a call that was interrupted before can be repeated.
         for one in sorted(chosen):
-            await self._store.withdraw(entry.record.place, one)
+            await self._store.identities.withdraw(entry.record.place, one)
         await self._places.update_at(entry.record.place, lambda record: _without(record, chosen))
         return len(chosen)
 
@@ -122,8 +122,8 @@ class Issuer:
         held = record.credential(credentials_id)
         assert held is not None  # noqa: S101 - it was found a moment ago
         try:
-            await self._store.grant(place, credentials_id, held.access)
-            key = await self._store.new_key(place, credentials_id, held.access, held.lifetime)
+            await self._store.identities.grant(place, credentials_id, held.access)
+            key = await self._store.identities.new_key(place, credentials_id, held.access, held.lifetime)
         except Fault:
             # Nobody has a key: the token may be tried again.
             await self._places.update_at(place, lambda one: _with(one, replace(held, claim_time=None)))
@@ -174,7 +174,7 @@ class Issuer:
         """Remove what works no longer, so that it counts no longer."""
         expired = {one.credentials_id for one in record.credentials if self.state_of(one, record) is State.EXPIRED}
         for one in sorted(expired):
-            await self._store.withdraw(record.place, one)
+            await self._store.identities.withdraw(record.place, one)
         if expired:
             await self._places.update_at(record.place, lambda now: _without(now, expired))
 
@@ -195,7 +195,7 @@ class Issuer:
         """Keep what is public of the key, and end what it replaces."""
         gone = {held.replaces} if held.replaces and not held.keeps_previous else set()
         for one in gone:
-            await self._store.withdraw(record.place, one)
+            await self._store.identities.withdraw(record.place, one)
         await self._places.update_at(record.place, lambda now: _with(_without(now, gone), held))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from storage_service.buckets.model import Record
-from storage_service.buckets.ports import Buckets
+from storage_service.buckets.ports import Store
 from storage_service.buckets.translate import owner_to, time_to
 from storage_service.credentials.model import Access, Credentials, Key, State
 from tenantmesh.storage.v1 import bucket_credentials_pb2 as pb
@@ -14,7 +14,7 @@ def access_from(access: pb.BucketAccess.ValueType) -> Access:
     return Access[pb.BucketAccess.Name(access).removeprefix("BUCKET_ACCESS_")]
 
 
-def credentials_to(one: Credentials, state: State, record: Record, store: Buckets) -> pb.BucketCredentials:
+def credentials_to(one: Credentials, state: State, record: Record, store: Store) -> pb.BucketCredentials:
     """Credentials as callers see them, without the secret."""
     return pb.BucketCredentials(
         credentials_id=one.credentials_id,
@@ -32,7 +32,7 @@ def credentials_to(one: Credentials, state: State, record: Record, store: Bucket
     )
 
 
-def key_to(key: Key, record: Record, store: Buckets) -> pb.ClaimCredentialsResponse:
+def key_to(key: Key, record: Record, store: Store) -> pb.ClaimCredentialsResponse:
     """The key and where it opens what, as whoever claims it needs them."""
     return pb.ClaimCredentialsResponse(
         access_key_id=key.access_key_id,

@@ -50,14 +50,14 @@ class Objects:
         total = Removal()
         while True:
             before = total
-            async for page in self._store.versions(place):
+            async for page in self._store.contents.versions(place):
                 if not validate_only:
-                    await self._store.remove(place, page)
+                    await self._store.contents.remove(place, page)
                 total = _counted(total, page, uploads=False)
                 yield total
-            async for page in self._store.uploads(place):
+            async for page in self._store.contents.uploads(place):
                 if not validate_only:
-                    await self._store.abort(place, page)
+                    await self._store.contents.abort(place, page)
                 total = _counted(total, page, uploads=True)
                 yield total
             # What came while pages were removed is met by another round.
@@ -81,18 +81,18 @@ class Objects:
         record = await self._reachable(tenant, upload.key)
         if record.quota != Quota():
             _check_quota(record, await self._usage(record, self._usage_age), upload.content_length)
-        return await self._store.upload_link(record.place, upload, lifetime)
+        return await self._store.links.upload_link(record.place, upload, lifetime)
 
     async def download_link(self, tenant: Tenant, key: str, name: str, lifetime: timedelta) -> Link:
         """A link that reads one object."""
         record = await self._reachable(tenant, key)
-        if not await self._store.holds(record.place, key):
+        if not await self._store.links.holds(record.place, key):
             raise NotFound(
                 "There is no object of that key.",
                 reason="OBJECT_NOT_FOUND",
                 facts={"bucket": record.place.bucket, "key": key},
             )
-        return await self._store.download_link(record.place, key, name, lifetime)
+        return await self._store.links.download_link(record.place, key, name, lifetime)
 
     async def _reachable(self, tenant: Tenant, key: str) -> Record:
         record = (await self._places.owned(tenant)).record
@@ -118,7 +118,7 @@ class Objects:
 
     async def _counted(self, place: Place, now: datetime) -> Usage:
         usage = Usage(0, 0, 0, 0, now)
-        async for page in self._store.versions(place):
+        async for page in self._store.contents.versions(place):
             latest = [item.size for item in page if item.latest and not item.marker]
             usage = replace(
                 usage,
@@ -126,19 +126,18 @@ class Objects:
                 bytes=usage.bytes + sum(latest),
                 noncurrent_bytes=usage.noncurrent_bytes + sum(item.size for item in page if not item.latest),
             )
-        async for page in self._store.uploads(place):
+        async for page in self._store.contents.uploads(place):
             usage = replace(usage, incomplete_uploads=usage.incomplete_uploads + len(page))
         return usage
 
     async def _check_unlocked(self, place: Place) -> None:
         """Look at every version before the first is removed."""
-        if not await self._store.lockable(place):
+        if not await self._store.contents.lockable(place):
             return
-        async for page in self._store.versions(place):
-            for item in page:
-                lock = None if item.marker else await self._store.lock_of(place, item)
-                if lock is not None:
-                    raise _locked(place, lock)
+        async for page in self._store.contents.versions(place):
+            lock = await self._store.contents.lock_among(place, [item for item in page if not item.marker])
+            if lock is not None:
+                raise _locked(place, lock)
 
 
 def _counted(total: Removal, page: Sequence[Item], *, uploads: bool) -> Removal:

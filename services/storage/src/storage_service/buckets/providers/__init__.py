@@ -11,6 +11,7 @@ from typing import Any
 
 PROVIDERS: Mapping[str, str] = {
     "memory": "MemoryStore",
+    "s3": "S3Store",
 }
 
 

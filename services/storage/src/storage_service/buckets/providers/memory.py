@@ -52,7 +52,8 @@ class MemoryStore:
         self._clock = clock
         self._records: dict[Place, Entry] = {}
         self._identities: dict[tuple[Place, str], Access | None] = {}
-        self.buckets: dict[str, _Bucket] = {names.shared: _Bucket()}
+        self.held: dict[str, _Bucket] = {names.shared: _Bucket()}
+        self.records = self.buckets = self.contents = self.identities = self.links = self
 
     async def __aenter__(self) -> Self:
         return self
@@ -88,38 +89,38 @@ class MemoryStore:
     async def entries(self, after: Place | None = None) -> AsyncIterator[Entry]:
         """Every record, and every stamped bucket that lost its own."""
         lost = {
-            place: bucket.stamp for name, bucket in self.buckets.items() if (place := Place(name)) not in self._records
+            place: bucket.stamp for name, bucket in self.held.items() if (place := Place(name)) not in self._records
         }
         found = {place: Entry(self._defaults.recovered(place, stamp), None) for place, stamp in lost.items() if stamp}
-        for place, entry in sorted((self._records | found).items(), key=lambda item: item[0]):
-            if after is None or place > after:
+        for place, entry in sorted((self._records | found).items(), key=lambda item: item[0].order):
+            if after is None or place.order > after.order:
                 yield entry
 
     async def standing(self, place: Place) -> Standing | None:
         """What stands at the place."""
-        bucket = self.buckets.get(place.bucket)
+        bucket = self.held.get(place.bucket)
         if bucket is None or (place.shared and not any(key.startswith(place.prefix) for key in bucket.objects)):
             return None
         return Standing(None if place.shared else bucket.stamp)
 
     async def create(self, record: Record) -> bool:
         """Make the bucket."""
-        there = record.place.bucket in self.buckets
-        self.buckets.setdefault(record.place.bucket, _Bucket())
+        there = record.place.bucket in self.held
+        self.held.setdefault(record.place.bucket, _Bucket())
         return not there
 
     async def stamp(self, record: Record) -> None:
         """Write whose it is onto the bucket."""
         if not record.place.shared:
-            self.buckets[record.place.bucket].stamp = record.stamp
+            self.held[record.place.bucket].stamp = record.stamp
 
     async def configuration(self, bucket: str) -> Configuration:
-        """How the bucket stands."""
-        return self.buckets[bucket].configuration
+        """How the bucket stands; nothing of it where the bucket is gone."""
+        return self.held[bucket].configuration if bucket in self.held else Configuration()
 
     async def configure(self, bucket: str, wanted: Configuration, seen: Configuration) -> None:
         """Set all of it."""
-        self.buckets[bucket].configuration = wanted
+        self.held[bucket].configuration = wanted
 
     async def lay_out(self, place: Place, folders: Sequence[str]) -> None:
         """Make empty folders."""
@@ -129,42 +130,43 @@ class MemoryStore:
     async def discard(self, place: Place) -> None:
         """Remove the bucket."""
         if not place.shared:
-            self.buckets.pop(place.bucket, None)
+            self.held.pop(place.bucket, None)
 
     async def put(self, place: Place, key: str, size: int) -> None:
         """Have an object, as if its owner had written it."""
         key = place.prefix + key
-        self.buckets[place.bucket].objects[key] = Item(key, "1", size)
+        self.held[place.bucket].objects[key] = Item(key, "1", size)
 
     async def versions(self, place: Place) -> AsyncIterator[Sequence[Item]]:
         """Every object, in one page."""
-        held = self.buckets[place.bucket].objects if place.bucket in self.buckets else {}
+        held = self.held[place.bucket].objects if place.bucket in self.held else {}
         if items := [item for key, item in sorted(held.items()) if key.startswith(place.prefix)]:
             yield items
 
     async def uploads(self, place: Place) -> AsyncIterator[Sequence[Item]]:
         """Every unfinished upload, in one page."""
-        held = self.buckets[place.bucket].uploads if place.bucket in self.buckets else []
+        held = self.held[place.bucket].uploads if place.bucket in self.held else []
         if items := [item for item in held if item.key.startswith(place.prefix)]:
             yield items
 
     async def remove(self, place: Place, items: Sequence[Item]) -> None:
         """Remove these objects."""
         for item in items:
-            self.buckets[place.bucket].objects.pop(item.key, None)
+            self.held[place.bucket].objects.pop(item.key, None)
 
     async def abort(self, place: Place, uploads: Sequence[Item]) -> None:
         """Forget these uploads."""
-        bucket = self.buckets[place.bucket]
+        bucket = self.held[place.bucket]
         bucket.uploads = [item for item in bucket.uploads if item not in uploads]
 
     async def lockable(self, place: Place) -> bool:
         """Whether anything was locked."""
-        return bool(self.buckets[place.bucket].locks)
+        return bool(self.held[place.bucket].locks)
 
-    async def lock_of(self, place: Place, item: Item) -> Lock | None:
-        """What keeps this object."""
-        return self.buckets[place.bucket].locks.get(item.key)
+    async def lock_among(self, place: Place, items: Sequence[Item]) -> Lock | None:
+        """What keeps one of these objects."""
+        locks = self.held[place.bucket].locks
+        return next((locks[item.key] for item in items if item.key in locks), None)
 
     async def grant(self, place: Place, credentials_id: str, access: Access) -> None:
         """Let the identity do this much."""
@@ -195,7 +197,7 @@ class MemoryStore:
 
     async def holds(self, place: Place, key: str) -> bool:
         """Whether there is an object of that key."""
-        return place.prefix + key in self.buckets[place.bucket].objects
+        return place.prefix + key in self.held[place.bucket].objects
 
     async def admit_links(self, place: Place, *, admitted: bool) -> None:
         """Its links lead nowhere in any case."""
