@@ -27,7 +27,12 @@ TENANTS = service(
 MESH = (
     TENANTS,
     service("dns", "DNS records of tenants", needs=("nameserver",)),
-    service("storage", "buckets and schemas of tenants", needs=("objectstore",)),
+    service(
+        "storage",
+        "buckets and schemas of tenants",
+        needs=("objectstore",),
+        environment=lambda _: {"STORAGE_PROVIDER": "s3"},
+    ),
 )
 
 COMPONENTS: tuple[Component, ...] = (
