@@ -1,0 +1,1 @@
+"""Where blueprints come from."""

@@ -1,0 +1,1 @@
+"""Places for the rows of tenants: schemas with roles of their own, and rows in the shared schema."""

@@ -1,0 +1,113 @@
+"""The RPCs of the contract: translate, call, translate. Nothing is decided here."""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+from typing import Any
+
+import grpc
+
+from pagekit import PageTokens, page_size
+from storage_service.schemas import tokens
+from storage_service.schemas.model import Position
+from storage_service.schemas.service import Schemas, claim_not_found
+from storage_service.schemas.translate import (
+    connection_to,
+    limits_from,
+    position_of,
+    schema_to,
+    seed_to,
+    tenant_from,
+    time_to,
+)
+from tenantmesh.storage.v1 import schema_password_pb2 as password_pb
+from tenantmesh.storage.v1 import schema_pb2 as pb
+from tenantmesh.storage.v1 import schema_service_pb2_grpc as rpc
+
+_PAGE_SIZE = 100
+_PAGE_LIMIT = 500
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class SchemaHandlers(rpc.SchemaServiceServicer):
+    """SchemaService over whichever databases hold the tenants' places."""
+
+    def __init__(self, schemas: Schemas, page_tokens: PageTokens) -> None:
+        self._schemas = schemas
+        self._tokens = page_tokens
+
+    async def EnsureSchema(self, request: pb.EnsureSchemaRequest, context: Context) -> pb.EnsureSchemaResponse:
+        """Make a place, or confirm it."""
+        schema, created = await self._schemas.ensure(
+            tenant_from(request),
+            operation_id=request.operation_id,
+            limits=limits_from(request),
+            server=request.server,
+            validate_only=request.validate_only,
+        )
+        return pb.EnsureSchemaResponse(schema=schema_to(schema), created=created)
+
+    async def SeedSchema(self, request: pb.SeedSchemaRequest, context: Context) -> pb.SeedSchemaResponse:
+        """Fill a place from a template."""
+        seed, created = await self._schemas.seed(
+            tenant_from(request),
+            template=request.template,
+            variables=request.variables,
+            validate_only=request.validate_only,
+        )
+        return pb.SeedSchemaResponse(seed=seed_to(seed), created=created)
+
+    async def GetSchema(self, request: pb.GetSchemaRequest, context: Context) -> pb.GetSchemaResponse:
+        """Read a place from its database."""
+        return pb.GetSchemaResponse(schema=schema_to(await self._schemas.get(tenant_from(request))))
+
+    async def ListSchemas(self, request: pb.ListSchemasRequest, context: Context) -> pb.ListSchemasResponse:
+        """List what the mesh made."""
+        scope = f"storage.ListSchemas|{request.tenant_id}|{request.operation_id}"
+        size = page_size(request.page_size, default=_PAGE_SIZE, limit=_PAGE_LIMIT)
+        position = self._tokens.open(request.page_token, scope=scope)
+        found = await self._schemas.list(
+            tenant_id=request.tenant_id,
+            operation_id=request.operation_id,
+            after=None if position is None else Position(*map(str, position)),
+            size=size + 1,
+        )
+        token = self._tokens.sign(astuple(position_of(found[size - 1])), scope=scope) if len(found) > size else ""
+        return pb.ListSchemasResponse(schemas=map(schema_to, found[:size]), next_page_token=token)
+
+    async def SetSchemaAccess(self, request: pb.SetSchemaAccessRequest, context: Context) -> pb.SetSchemaAccessResponse:
+        """Let a tenant reach its rows, or refuse it."""
+        schema, changed, ended = await self._schemas.set_access(tenant_from(request), enabled=request.enabled)
+        return pb.SetSchemaAccessResponse(schema=schema_to(schema), changed=changed, ended_connections=ended)
+
+    async def DeleteSchema(self, request: pb.DeleteSchemaRequest, context: Context) -> pb.DeleteSchemaResponse:
+        """Remove a place, or confirm that there is none."""
+        existed = await self._schemas.delete(tenant_from(request), operation_id=request.operation_id)
+        return pb.DeleteSchemaResponse(existed=existed)
+
+    async def RotateSchemaPassword(
+        self, request: password_pb.RotateSchemaPasswordRequest, context: Context
+    ) -> password_pb.RotateSchemaPasswordResponse:
+        """Let a new password be claimed."""
+        schema, changed = await self._schemas.rotate(tenant_from(request), operation_id=request.operation_id)
+        return password_pb.RotateSchemaPasswordResponse(schema=schema_to(schema), changed=changed)
+
+    async def IssueSchemaClaim(
+        self, request: password_pb.IssueSchemaClaimRequest, context: Context
+    ) -> password_pb.IssueSchemaClaimResponse:
+        """Make a claim token."""
+        tenant = tenant_from(request)
+        token = tokens.new_token(tenant)
+        expire_time = await self._schemas.stage_claim(tenant, digest=tokens.digest_of(token))
+        return password_pb.IssueSchemaClaimResponse(claim_token=token, expire_time=time_to(expire_time))
+
+    async def ClaimSchemaPassword(
+        self, request: password_pb.ClaimSchemaPasswordRequest, context: Context
+    ) -> password_pb.ClaimSchemaPasswordResponse:
+        """Set a new password and hand it over."""
+        tenant = tokens.tenant_of(request.claim_token)
+        if tenant is None:
+            raise claim_not_found()
+        digest = tokens.digest_of(request.claim_token)
+        return connection_to(await self._schemas.claim(tenant, digest=digest, password=tokens.new_password()))

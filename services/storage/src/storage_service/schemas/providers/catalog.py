@@ -1,0 +1,218 @@
+"""Reading from a database what stands there: its own catalogue, the mesh's stamps on it, and the mesh's records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from graphlib import TopologicalSorter
+from typing import Any
+
+import asyncpg
+
+from postgreskit import Transaction
+from storage_service.schemas.model import (
+    Applied,
+    HandOver,
+    Limits,
+    Location,
+    Position,
+    Record,
+    Schema,
+    Seed,
+    Stamp,
+    Standing,
+    Tenant,
+    Tier,
+)
+
+SHARED = "tenantmesh shared"
+"""The comment on the shared schema."""
+_STAMP = "tenantmesh "
+
+_RECORD = """
+    p.tenant_id, p.tenant_key, p.tier, p.operation_id, p.seed, p.hand_over, p.create_time, p.update_time,
+    p.access_enabled, p.max_connections, p.statement_timeout, p.idle_timeout,
+    (SELECT max(version) FROM tenantmesh.applied_migrations AS m WHERE m.schema_name = p.schema_name) AS version"""
+# What the role itself says counts more than what is on record.
+_ROLE = """
+    r.rolcanlogin, nullif(r.rolconnlimit, -1) AS role_connections,
+    (SELECT split_part(c, '=', 2) FROM unnest(r.rolconfig) AS c
+     WHERE c LIKE 'statement_timeout=%') AS role_statement_timeout,
+    (SELECT split_part(c, '=', 2) FROM unnest(r.rolconfig) AS c
+     WHERE c LIKE 'idle_in_transaction_session_timeout=%') AS role_idle_timeout"""
+SIZE = """
+    SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
+    WHERE relkind IN ('r', 'm') AND relnamespace ="""
+
+_STANDING = f"""
+SELECT n.oid IS NOT NULL AS schema, obj_description(n.oid, 'pg_namespace') AS schema_comment,
+       r.oid IS NOT NULL AS role, shobj_description(r.oid, 'pg_authid') AS role_comment,
+       CASE WHEN $3 THEN ({SIZE} n.oid) ELSE 0 END AS size, {_ROLE}, {_RECORD}
+FROM (VALUES ($1::name)) AS wanted (name)
+LEFT JOIN pg_namespace AS n ON n.nspname = wanted.name
+LEFT JOIN pg_roles AS r ON $3 AND r.rolname = wanted.name
+LEFT JOIN tenantmesh.places AS p ON p.schema_name = wanted.name AND p.tenant_id = $2"""  # noqa: S608 - constants
+
+_LIST = f"""
+SELECT n.nspname AS name, obj_description(n.oid, 'pg_namespace') AS schema_comment, ({SIZE} n.oid) AS size,
+       {_ROLE}, {_RECORD}
+FROM tenantmesh.places AS p
+JOIN pg_namespace AS n ON n.nspname = p.schema_name
+LEFT JOIN pg_roles AS r ON r.rolname = p.schema_name AND p.tier <> 'pooled'
+WHERE ($1 = '' OR p.tenant_id = nullif($1, '')::uuid) AND ($2 = '' OR p.operation_id = $2)
+AND (p.schema_name, p.tenant_id) > ($3, $4)
+ORDER BY p.schema_name, p.tenant_id LIMIT $5"""  # noqa: S608 - constants
+
+
+def stamp_text(stamp: Stamp) -> str:
+    """A stamp as it is written on a schema, a role or a database."""
+    return _STAMP + json.dumps({**asdict(stamp), "time": stamp.time.isoformat()})
+
+
+def stamp_from(comment: str | None) -> Stamp | None:
+    """The stamp in a comment; None where it is no stamp."""
+    try:
+        values = json.loads((comment or "").removeprefix(_STAMP) if (comment or "").startswith(_STAMP) else "")
+        return Stamp(values["tenant_id"], values["operation_id"], datetime.fromisoformat(values["time"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+async def standing(tx: Transaction, tenant: Tenant, location: Location) -> Standing:
+    """What stands at the names of a tenant's place."""
+    (row,) = await tx.fetch(_STANDING, location.schema, tenant.tenant_id, not tenant.pooled)
+    record = _record(row) if row["tier"] else None
+    found = Standing(
+        location=location,
+        record=record,
+        schema=row["schema"],
+        role=row["role"] or tenant.pooled,
+        version=row["version"] or 0,
+        size=row["size"],
+    )
+    if tenant.pooled:
+        foreign = row["schema"] and row["schema_comment"] != SHARED
+        return replace(found, foreign="unknown" if foreign else "")
+    comments = [row[f"{thing}_comment"] for thing in ("schema", "role") if row[thing]]
+    stamps = [stamp_from(comment) for comment in comments]
+    owners = {stamp.tenant_id if stamp else "" for stamp in stamps}
+    foreign = "unknown" if "" in owners else "another_tenant" if owners - {tenant.tenant_id} else ""
+    return replace(found, foreign=foreign, stamp=next(iter(stamps), None))
+
+
+async def listed(
+    tx: Transaction, *, tenant_id: str, operation_id: str, after: Position | None, size: int, where: Location
+) -> list[Schema]:
+    """The places on record in this database, behind a position."""
+    begin = (after.schema, after.tenant_id) if after else ("", "00000000-0000-0000-0000-000000000000")
+    rows = await tx.fetch(_LIST, tenant_id, operation_id, *begin, size)
+    return [_listed(row, where) for row in rows]
+
+
+async def keep(tx: Transaction, record: Record, location: Location) -> None:
+    """Put a record in its row."""
+    await tx.execute(
+        """
+        INSERT INTO tenantmesh.places AS p (
+            schema_name, tenant_id, tenant_key, tier, operation_id, max_connections, statement_timeout, idle_timeout,
+            access_enabled, seed, hand_over, create_time, update_time)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        ON CONFLICT (schema_name, tenant_id) DO UPDATE SET
+            tenant_key = excluded.tenant_key, tier = excluded.tier, operation_id = excluded.operation_id,
+            max_connections = excluded.max_connections, statement_timeout = excluded.statement_timeout,
+            idle_timeout = excluded.idle_timeout, access_enabled = excluded.access_enabled, seed = excluded.seed,
+            hand_over = excluded.hand_over, create_time = excluded.create_time, update_time = excluded.update_time""",
+        location.schema,
+        record.tenant.tenant_id,
+        record.tenant.key,
+        record.tenant.tier.value,
+        record.stamp.operation_id,
+        record.limits.max_connections,
+        record.limits.statement_timeout,
+        record.limits.idle_in_transaction_timeout,
+        record.access_enabled,
+        _json(record.seed),
+        _json(record.hand_over),
+        record.stamp.time,
+        record.update_time,
+    )
+
+
+async def tables(tx: Transaction, schema: str) -> list[str]:
+    """The tables of a schema, each behind those it points to."""
+    names = await tx.fetch(
+        "SELECT relname FROM pg_class WHERE relnamespace = quote_ident($1)::regnamespace"
+        " AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY relname",
+        schema,
+    )
+    pointing = await tx.fetch(
+        "SELECT c.relname, f.relname FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid"
+        " JOIN pg_class AS f ON f.oid = k.confrelid"
+        " WHERE k.contype = 'f' AND k.connamespace = quote_ident($1)::regnamespace AND c.oid <> f.oid",
+        schema,
+    )
+    order: dict[str, set[str]] = {row[0]: set() for row in names}
+    for here, there in pointing:
+        if here in order and there in order:
+            order[here].add(there)
+    return list(TopologicalSorter(order).static_order())
+
+
+async def applied(tx: Transaction, schema: str) -> list[Applied]:
+    """The migrations a schema has."""
+    rows = await tx.fetch(
+        "SELECT version, sha256, apply_time FROM tenantmesh.applied_migrations WHERE schema_name = $1 ORDER BY version",
+        schema,
+    )
+    return [Applied(row["version"], row["sha256"], row["apply_time"]) for row in rows]
+
+
+def _listed(row: asyncpg.Record, where: Location) -> Schema:
+    own = row["tier"] != Tier.POOLED.value
+    location = replace(where, schema=row["name"], role=row["name"] if own else "")
+    return Schema(location, _record(row), row["version"] or 0, row["size"] if own else 0, "postgres")
+
+
+def _record(row: asyncpg.Record) -> Record:
+    tenant = Tenant(str(row["tenant_id"]), row["tenant_key"], Tier(row["tier"]))
+    return Record(
+        tenant=tenant,
+        stamp=Stamp(tenant.tenant_id, row["operation_id"], row["create_time"]),
+        limits=Limits(
+            row["role_connections"] or row["max_connections"],
+            _span(row["role_statement_timeout"]) or row["statement_timeout"],
+            _span(row["role_idle_timeout"]) or row["idle_timeout"],
+        ),
+        update_time=row["update_time"],
+        access_enabled=row["access_enabled"] if row["rolcanlogin"] is None else row["rolcanlogin"],
+        seed=_seed(row["seed"]),
+        hand_over=_hand_over(json.loads(row["hand_over"])),
+    )
+
+
+def _span(text: str | None) -> timedelta | None:
+    """A span as the service writes it; what somebody else wrote in another unit is on record at least."""
+    number = (text or "").removesuffix("ms")
+    return timedelta(milliseconds=int(number)) if number.isdecimal() else None
+
+
+def _seed(text: str | None) -> Seed | None:
+    if text is None:
+        return None
+    values: Mapping[str, Any] = json.loads(text)
+    return Seed(**{**values, "time": datetime.fromisoformat(values["time"])})
+
+
+def _hand_over(values: Mapping[str, Any]) -> HandOver:
+    times = {name: _time(values[name]) for name in ("expire_time", "claim_time")}
+    return HandOver(**{**values, **times})
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _json(value: Seed | HandOver | None) -> str | None:
+    return None if value is None else json.dumps(asdict(value), default=datetime.isoformat)

@@ -1,0 +1,1 @@
+"""Tables of the mesh in each database that holds tenants' places."""
