@@ -9,14 +9,19 @@ from typing import Any
 
 from chassis import ServerSettings, Servicer, serve
 from pagekit import PageTokens
+from storage_service.blueprint.providers.folder import load as load_blueprint
 from storage_service.buckets import providers as stores
 from storage_service.buckets.handlers import BucketHandlers
 from storage_service.buckets.service import Places
 from storage_service.credentials import tokens as claim_tokens
 from storage_service.credentials.service import Issuer
 from storage_service.objects.service import Objects
+from storage_service.schemas import providers as databases
+from storage_service.schemas.handlers import SchemaHandlers
+from storage_service.schemas.service import Schemas
 from storage_service.settings import SERVICE, StorageSettings, read
 from tenantmesh.storage.v1 import bucket_service_pb2_grpc as bucket_rpc
+from tenantmesh.storage.v1 import schema_service_pb2_grpc as schema_rpc
 
 
 def settings() -> Iterator[type]:
@@ -24,6 +29,8 @@ def settings() -> Iterator[type]:
     yield StorageSettings
     for name in stores.PROVIDERS:
         yield stores.provider_type(name).Settings
+    for name in databases.PROVIDERS:
+        yield databases.provider_type(name).Settings
 
 
 @dataclass(slots=True)
@@ -47,6 +54,7 @@ def compose(environ: Mapping[str, str]) -> Composition:
     made = Composition(chosen.server)
     tokens = PageTokens.configured(chosen.pages)
     _add_buckets(made, chosen, by_kind, tokens)
+    _add_schemas(made, chosen, by_kind, tokens)
     return made
 
 
@@ -60,3 +68,13 @@ def _add_buckets(made: Composition, chosen: StorageSettings, by_kind: Mapping[ty
     handlers = BucketHandlers(places, issuer, objects, tokens)
     made.resources.append(store)
     made.servicers.append(Servicer(bucket_rpc.add_BucketServiceServicer_to_server, handlers))
+
+
+def _add_schemas(made: Composition, chosen: StorageSettings, by_kind: Mapping[type, Any], tokens: PageTokens) -> None:
+    kind = databases.provider_type(chosen.choice.databases)
+    provider = kind(by_kind[kind.Settings])
+    blueprint = load_blueprint(chosen.schemas.blueprint)
+    schemas = Schemas(provider, blueprint, chosen.schemas.rules(provider.reserved))
+    handlers = SchemaHandlers(schemas, tokens)  # type: ignore[abstract] # what is missing is answered NOT_IMPLEMENTED
+    made.resources.append(provider)
+    made.servicers.append(Servicer(schema_rpc.add_SchemaServiceServicer_to_server, handlers))

@@ -11,6 +11,8 @@ from pagekit import PageSettings
 from settingskit import Problem, SettingsInvalid, load, nested, setting
 from storage_service.buckets import providers as stores
 from storage_service.buckets.providers.settings import BucketDefaults
+from storage_service.schemas import providers as databases
+from storage_service.schemas.providers.settings import SchemaDefaults
 
 SERVICE = "storage"
 
@@ -22,6 +24,9 @@ class ProviderChoice:
     store: str = setting(
         "STORAGE_PROVIDER", default="memory", help=f"Who holds buckets: {', '.join(stores.PROVIDERS)}."
     )
+    databases: str = setting(
+        "SCHEMA_PROVIDER", default="memory", help=f"Who holds schemas: {', '.join(databases.PROVIDERS)}."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +37,24 @@ class StorageSettings:
     pages: PageSettings = nested(PageSettings)
     choice: ProviderChoice = nested(ProviderChoice)
     buckets: BucketDefaults = nested(BucketDefaults)
+    schemas: SchemaDefaults = nested(SchemaDefaults)
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, and in production what would only pretend to."""
-        if self.choice.store not in stores.PROVIDERS:
-            raise SettingsInvalid([Problem("STORAGE_PROVIDER", f"must be one of {', '.join(stores.PROVIDERS)}")])
-        if self.server.mode is Mode.PRODUCTION and self.choice.store == "memory":
+        choices = (
+            ("STORAGE_PROVIDER", self.choice.store, stores.PROVIDERS),
+            ("SCHEMA_PROVIDER", self.choice.databases, databases.PROVIDERS),
+        )
+        problems = [
+            Problem(name, f"must be one of {', '.join(known)}")
+            for name, chosen, known in choices
+            if chosen not in known
+        ]
+        if self.server.mode is Mode.PRODUCTION:
             message = "memory keeps nothing, and MESH_MODE=production refuses it"
-            raise SettingsInvalid([Problem("STORAGE_PROVIDER", message)])
+            problems += [Problem(name, message) for name, chosen, _ in choices if chosen == "memory"]
+        if problems:
+            raise SettingsInvalid(problems)
 
 
 def kinds(choice: ProviderChoice) -> list[type]:
@@ -47,6 +62,8 @@ def kinds(choice: ProviderChoice) -> list[type]:
     found: list[type] = [StorageSettings]
     if choice.store in stores.PROVIDERS:
         found.append(stores.provider_type(choice.store).Settings)
+    if choice.databases in databases.PROVIDERS:
+        found.append(databases.provider_type(choice.databases).Settings)
     return found
 
 

@@ -51,7 +51,7 @@ class Databases(Protocol):
     It raises `faults` only: a driver's errors are translated in the driver's own file.
     """
 
-    name: str
+    provider: str
 
     def place(self, tenant: Tenant, *, server: str = "") -> AbstractAsyncContextManager[Place]:
         """Hold the tenant's place, where it is or, if there is none, on that server or on one of its own choice."""

@@ -197,12 +197,12 @@ class Schemas:
         return self._schema(standing, standing.record)
 
     def _schema(self, standing: Standing, record: Record) -> Schema:
-        return Schema(standing.location, record, standing.version, standing.size, self._databases.name)
+        return Schema(standing.location, record, standing.version, standing.size, self._databases.provider)
 
     def _check_role(self, tenant: Tenant) -> None:
         if tenant.pooled:
             raise capability_missing(
-                self._databases.name, "own_role", "A pooled tenant has no role of its own, and so no password."
+                self._databases.provider, "own_role", "A pooled tenant has no role of its own, and so no password."
             )
 
     def _check_claim(self, hand_over: HandOver) -> None:

@@ -43,7 +43,8 @@ class _Shelf:
 class MemoryDatabases:
     """Places that last as long as the process."""
 
-    name = "memory"
+    name = "schemas"
+    provider = "memory"
     Settings = MemorySettings
 
     def __init__(self, settings: MemorySettings, foreign: Iterable[str] = ()) -> None:
@@ -119,7 +120,7 @@ class MemoryDatabases:
             and (schema, tenant) > begin
         ]
         return [
-            Schema(self._location(record.tenant), record, max(self._shelf.applied[schema], default=0), 0, self.name)
+            Schema(self._location(record.tenant), record, max(self._shelf.applied[schema], default=0), 0, self.provider)
             for schema, record in chosen[:size]
         ]
 

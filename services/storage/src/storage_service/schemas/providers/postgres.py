@@ -63,7 +63,8 @@ class PostgresSettings:
 class PostgresDatabases:
     """The places of tenants on PostgreSQL servers."""
 
-    name = "postgres"
+    name = "schemas"
+    provider = "postgres"
     Settings = PostgresSettings
 
     def __init__(self, settings: PostgresSettings) -> None:

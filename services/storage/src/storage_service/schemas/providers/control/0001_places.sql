@@ -48,6 +48,9 @@ BEGIN
         SELECT relname FROM pg_class
         WHERE relnamespace = quote_ident(shared)::regnamespace AND relkind IN ('r', 'p')
         AND NOT (relrowsecurity AND relforcerowsecurity)
+        -- What has no tenant cannot be fenced; the service finds it, and refuses the migration.
+        AND EXISTS (SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'tenant_id'
+                    AND atttypid = 'uuid'::regtype AND NOT attisdropped)
     LOOP
         EXECUTE format('ALTER TABLE %I.%I ENABLE ROW LEVEL SECURITY', shared, unfenced);
         EXECUTE format('ALTER TABLE %I.%I FORCE ROW LEVEL SECURITY', shared, unfenced);
