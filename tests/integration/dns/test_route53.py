@@ -80,13 +80,14 @@ async def test_leaving_does_not_wait_for_what_takes_its_time(server):
 
 
 @pytest.mark.parametrize("code", ["Throttling", "PriorRequestNotComplete"])
-async def test_the_vendors_word_on_rates_is_passed_on_and_kept(server, code):
+async def test_the_vendors_word_on_rates_is_passed_on_and_kept(server, code, monkeypatch):
+    monkeypatch.setattr(module, "_BREATHER", timedelta(hours=1))
     async with provider_on(server, rate_patience=timedelta()) as provider:
         await provider.check()
         server.plan.fail("POST", lambda _: aws_error(code, "Rate exceeded"))
         with pytest.raises(Exhausted) as caught:
             await provider.put(RECORD, seen=NOTHING)
-        assert (caught.value.reason, caught.value.retry_after) == ("PROVIDER_RATE_LIMITED", timedelta(seconds=1))
+        assert (caught.value.reason, caught.value.retry_after) == ("PROVIDER_RATE_LIMITED", timedelta(hours=1))
         asked = len(server.plan.requests)
         assert await refusal(provider.put(RECORD, seen=NOTHING)) == (Exhausted, "PROVIDER_RATE_LIMITED")
         assert len(server.plan.requests) == asked

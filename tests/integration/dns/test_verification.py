@@ -134,11 +134,13 @@ async def test_a_resolver_that_never_answers_and_one_that_lies_are_outvoted_or_n
         records = records_over(trio, provider, resolvers, quorum=2, patience=short)
         await ensure(records, key)
         await trio.catch_up()
-        *_, last = [one async for one in verify(records, key, timedelta(seconds=1))]
-        assert last.state is VerificationState.TIMED_OUT
-        outcomes = [answer.outcome for answer in last.answers[3:]]
-        assert outcomes == [Outcome.MATCH, Outcome.TIMEOUT, Outcome.MISMATCH]
-        assert "did not answer within 0.3 s" in last.detail
+        async with aclosing(verify(records, key)) as stream:
+            async for one in stream:
+                outcomes = [answer.outcome for answer in one.answers[3:]]
+                if outcomes == [Outcome.MATCH, Outcome.TIMEOUT, Outcome.MISMATCH]:
+                    break
+        assert one.state is VerificationState.WAITING_FOR_RESOLVERS
+        assert "did not answer within 0.3 s" in one.detail
         records = records_over(trio, provider, resolvers, quorum=1, patience=short)
         *_, last = [one async for one in verify(records, key)]
         assert last.state is VerificationState.VERIFIED
