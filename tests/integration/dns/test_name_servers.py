@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import dns.message
+import dns.name
 import pytest
 from tests.fixtures.dnsproviders import rfc2136_settings
 from tests.fixtures.faultproxy import fault_proxy
@@ -151,7 +152,17 @@ async def test_a_cname_at_the_top_of_a_zone_is_refused(server):
         assert (await ensure(records(provider), RecordKey(ZONE, RecordType.TXT), RecordData(("x",), DATA.ttl)))[1]
 
 
-async def test_a_name_below_a_delegation_is_not_ours_to_write(bind):
+@pytest.mark.parametrize("name", ["acme.elsewhere", "deep.acme.elsewhere", "elsewhere"])
+async def test_nothing_is_written_where_a_name_was_delegated_to_others(server, name):
+    async with provider_on(server) as provider:
+        with pytest.raises(Conflict) as caught:
+            await ensure(records(provider), RecordKey(f"{name}.{ZONE}", RecordType.A))
+        assert caught.value.reason == "ZONE_NOT_SERVED"
+    delegated = dns.name.from_text("elsewhere", None)
+    assert [held for held in (await server.zone()).nodes if held.is_subdomain(delegated)] == [delegated]
+
+
+async def test_an_answer_without_authority_is_of_no_zone_of_ours(bind):
     async with (
         lying(lambda query, _: reply(query, flags=0)) as referring,
         provider_on(bind, nameserver=f"127.0.0.1:{referring.port}") as provider,

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote_plus
 
 import aiohttp
 import pytest
@@ -195,3 +196,20 @@ async def test_what_the_library_raises_becomes_a_fault(powerdns, error, expected
 
     async with LexiconProvider(lexicon_settings(powerdns)) as provider:
         assert await refusal(provider._run("example.com", 1, raising)) == expected
+
+
+async def test_no_secret_of_a_hoster_is_told(powerdns, caplog):
+    """Some hosters take their key in the address, and the errors of HTTP libraries quote addresses."""
+    key = "s3cr3t/w+rd"
+
+    def raising(_):
+        address = f"https://api.hoster.example/records?apikey={quote_plus(key)}&user={key}"
+        raise requests.ConnectionError(f"Max retries exceeded with url: {address}")
+
+    options = Secret(f"auth_token={powerdns.api_key},pdns_server={powerdns.api},auth_secret={key},auth_empty=")
+    async with LexiconProvider(lexicon_settings(powerdns, options=options)) as provider:
+        with pytest.raises(Unavailable) as caught:
+            await provider._run("example.com", 1, raising)
+    (logged,) = [record for record in caplog.records if record.name.startswith("dns_service")]
+    assert "api.hoster.example/records?apikey=***&user=***" in logged.error
+    assert caught.value.__cause__ is None

@@ -74,7 +74,8 @@ def test_the_services_own_variable_wins():
     [
         ({"RFC2136_TSIG_SECRET": "not base64!"}, "RFC2136_TSIG_SECRET"),
         ({"RFC2136_TSIG_ALGORITHM": "hmac-md5"}, "RFC2136_TSIG_ALGORITHM"),
-        ({"RFC2136_NAMESERVER": "127.0.0.1"}, "RFC2136_NAMESERVER"),
+        ({"RFC2136_NAMESERVER": "ns1.example.com:53"}, "RFC2136_NAMESERVER"),
+        ({"RFC2136_NAMESERVER": "127.0.0.1:70000"}, "RFC2136_NAMESERVER"),
     ],
 )
 def test_rfc2136_settings_that_cannot_work_are_named(changes, named):

@@ -49,8 +49,9 @@ def test_the_contract_has_no_type_that_we_do_not_know():
 def test_data_is_read_with_the_usual_ttl_or_the_callers():
     key = translate.key_from(request())
     assert translate.data_from(request(), key) == RecordData(("192.0.2.1",), timedelta(minutes=5))
-    data = translate.data_from(request(ttl=Duration(seconds=60), proxied=True), key)
-    assert data == RecordData(("192.0.2.1",), timedelta(minutes=1), proxied=True)
+    data = translate.data_from(request(ttl=Duration(seconds=60)), key)
+    assert data == RecordData(("192.0.2.1",), timedelta(minutes=1))
+    assert translate.data_from(request(proxied=True), key).proxied
 
 
 def test_hosts_among_the_values_are_translated_and_text_is_not():
@@ -123,3 +124,11 @@ def test_every_finding_is_shown_whole(cause):
 def test_a_sweep_leaves_the_last_hour_unless_it_is_told_otherwise():
     assert translate.older_than_from(pb.SweepRecordsRequest()) == timedelta(hours=1)
     assert translate.older_than_from(pb.SweepRecordsRequest(older_than=Duration())) == timedelta()
+
+
+@pytest.mark.parametrize("target", ["p\u0430ypal.example.net", "a\u200db.example.net", "xn--a.example.net"])
+def test_a_target_that_is_no_internationalised_name_is_a_wrong_value(target):
+    alias = request(type=record_pb2.RECORD_TYPE_CNAME, values=[target])
+    with pytest.raises(Invalid) as caught:
+        translate.data_from(alias, translate.key_from(alias))
+    assert (caught.value.reason, caught.value.facts["value"]) == ("VALUE_INVALID", target)

@@ -20,9 +20,12 @@ _NAME_LIMIT = 253
 # A stamp stands at its label before the name, and must fit as well.
 _KEY_LIMIT = _NAME_LIMIT - len(f"{STAMP_LABEL}.")
 _FEWEST_LABELS = 2
-_CAA = re.compile(r'(\d{1,3}) (issue|issuewild|iodef) "([^"]{1,255})"')
+# Without quotes and backslashes, which zone files and providers write in ways of their own.
+_CAA = re.compile(r'([0-9]{1,3}) (issue|issuewild|iodef) "([ !#-\[\]-~]{1,255})"')
 _BYTE_LIMIT = 255
 _PREFERENCE_LIMIT = 65_535
+# What is proxied has no TTL of its own.
+AUTOMATIC_TTL = timedelta(minutes=5)
 
 
 class RecordType(enum.Enum):
@@ -82,9 +85,12 @@ class RecordData:
     def parse(cls, key: RecordKey, values: tuple[str, ...], ttl: timedelta, *, proxied: bool) -> RecordData:
         """The data with each value in the one true form of its type; Invalid when a value does not fit the type."""
         if key.type is RecordType.CNAME and len(values) > 1:
-            raise _value_invalid(key, values[1], "a CNAME has exactly one value")
+            raise value_invalid(key, values[1], "a CNAME has exactly one value")
+        # What a provider cannot hold must not be wanted: it would look like a change each time.
+        seconds = timedelta(seconds=ttl // timedelta(seconds=1))
         # Sorted, so that the order in which a caller or a provider lists them makes no difference.
-        return cls(tuple(sorted({_parse_value(key, value) for value in values})), ttl, proxied)
+        parsed = tuple(sorted({_parse_value(key, value) for value in values}))
+        return cls(parsed, AUTOMATIC_TTL if proxied else seconds, proxied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +166,9 @@ def parse_name(raw: str) -> str:
         raise name_invalid(raw, "ascii", "must be in its ASCII form (xn--…)")
     if len(name) > _NAME_LIMIT:
         raise name_invalid(raw, "length", f"is longer than {_NAME_LIMIT} characters")
-    if len(checked) < _FEWEST_LABELS or not all(_LABEL.fullmatch(label) for label in checked):
+    # No top-level domain is a number; what ends with one is an address.
+    address = labels[-1].isdecimal()
+    if address or len(checked) < _FEWEST_LABELS or not all(_LABEL.fullmatch(label) for label in checked):
         raise name_invalid(raw, "hostname", "is not a fully qualified host name")
     return name
 
@@ -169,14 +177,26 @@ def _parse_value(key: RecordKey, value: str) -> str:
     try:
         return _VALUE_PARSERS[key.type](value)
     except ValueError as error:
-        raise _value_invalid(key, value, str(error)) from None
+        raise value_invalid(key, value, str(error)) from None
+
+
+def _parse_ipv6(value: str) -> str:
+    address = ipaddress.IPv6Address(value)
+    if address.scope_id is not None:
+        msg = "an address that holds on one machine only cannot be published"
+        raise ValueError(msg)
+    return str(address)
 
 
 def _parse_host(value: str) -> str:
     try:
-        return parse_name(value)
+        host = parse_name(value)
     except Invalid as invalid:
-        raise ValueError(invalid.message) from None
+        raise ValueError(invalid.message.removesuffix(".")) from None
+    if host.startswith("*"):
+        msg = "a wildcard is no host"
+        raise ValueError(msg)
+    return host
 
 
 def _parse_mail_exchanger(value: str) -> str:
@@ -204,7 +224,7 @@ def _parse_text(value: str) -> str:
 
 _VALUE_PARSERS: Mapping[RecordType, Callable[[str], str]] = {
     RecordType.A: lambda value: str(ipaddress.IPv4Address(value)),
-    RecordType.AAAA: lambda value: str(ipaddress.IPv6Address(value)),
+    RecordType.AAAA: _parse_ipv6,
     RecordType.CNAME: _parse_host,
     RecordType.TXT: _parse_text,
     RecordType.CAA: _parse_authority,
@@ -217,7 +237,8 @@ def name_invalid(name: str, rule: str, problem: str) -> Invalid:
     return Invalid(f"The name {problem}.", reason="NAME_INVALID", facts={"name": name, "rule": rule})
 
 
-def _value_invalid(key: RecordKey, value: str, problem: str) -> Invalid:
+def value_invalid(key: RecordKey, value: str, problem: str) -> Invalid:
+    """What to say of a value that does not fit its type."""
     return Invalid(
         f"A value does not fit the record type {key.type.value}: {problem}.",
         reason="VALUE_INVALID",

@@ -8,8 +8,9 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from dns_service import idn
-from dns_service.model import Finding, Owner, Record, RecordData, RecordKey, RecordType
+from dns_service.model import Finding, Owner, Record, RecordData, RecordKey, RecordType, value_invalid
 from dns_service.verification.model import Outcome, ServerAnswer, Verification, VerificationState
+from faults import Invalid
 from tenantmesh.common.v1 import ownership_pb2
 from tenantmesh.dns.v1 import dns_service_pb2 as pb
 from tenantmesh.dns.v1 import record_pb2, verification_pb2
@@ -32,7 +33,7 @@ def key_from(request: _KeyedRequest) -> RecordKey:
 def data_from(request: pb.EnsureRecordRequest, key: RecordKey) -> RecordData:
     """What the caller wants the record to say."""
     ttl = request.ttl.ToTimedelta() if request.HasField("ttl") else DEFAULT_TTL
-    values = tuple(idn.to_ascii(value) if key.type in _HOSTS else value for value in request.values)
+    values = tuple(_host_from(value, key) if key.type in _HOSTS else value for value in request.values)
     return RecordData.parse(key, values, ttl, proxied=request.proxied)
 
 
@@ -75,6 +76,13 @@ def finding_to(finding: Finding) -> pb.SweepRecordsResponse:
     """What a sweep found as callers see it."""
     cause = pb.SweepRecordsResponse.Cause.Value(f"CAUSE_{finding.cause.name}")
     return pb.SweepRecordsResponse(record=record_to(finding.record), cause=cause, removed=finding.removed)
+
+
+def _host_from(value: str, key: RecordKey) -> str:
+    try:
+        return idn.to_ascii(value)
+    except Invalid as invalid:
+        raise value_invalid(key, value, invalid.message.removesuffix(".")) from None
 
 
 def _answer_to(answer: ServerAnswer) -> verification_pb2.ServerAnswer:

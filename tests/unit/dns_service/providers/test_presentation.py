@@ -1,3 +1,5 @@
+from ipaddress import IPv6Address
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ PRINTABLE = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size
     [
         ("A", "192.0.2.1", "192.0.2.1"),
         ("AAAA", "2001:db8::1", "2001:db8::1"),
+        ("AAAA", str(IPv6Address("::ffff:192.0.2.1")), str(IPv6Address("::ffff:192.0.2.1"))),
         ("CNAME", "edge.example.net", "edge.example.net."),
         ("MX", "10 mail.example.net", "10 mail.example.net."),
         ("CAA", '0 issue "ca.example.net"', '0 issue "ca.example.net"'),

@@ -17,7 +17,19 @@ def test_a_server_is_an_address_and_a_port(text, server, shown):
     assert str(server) == shown
 
 
-@pytest.mark.parametrize("text", ["", "ns1.example.com", "192.0.2.1:", "192.0.2.1:port", "192.0.2.256"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "ns1.example.com",
+        "192.0.2.1:",
+        "192.0.2.1:port",
+        "192.0.2.1:0",
+        "192.0.2.1:65536",
+        "192.0.2.1:-1",
+        "192.0.2.256",
+    ],
+)
 def test_what_is_no_address_is_refused(text):
     with pytest.raises(ValueError, match=r".+"):
         Server.parse(text)

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from cloudflare import APIConnectionError, APIStatusError, APITimeoutError, AsyncCloudflare
 
-from dns_service.model import Capability, Node, Record, RecordData, RecordKey, RecordType
+from dns_service.model import AUTOMATIC_TTL, Capability, Node, Record, RecordData, RecordKey, RecordType
 from dns_service.providers import presentation, refusals, stamps
 from dns_service.providers.batches import Batches, Refused
 from dns_service.providers.budget import Budget
@@ -34,7 +34,6 @@ _TYPES = frozenset(kind.value for kind in RecordType)
 _WINDOW = timedelta(minutes=5)
 _PAGE = 100
 _AUTOMATIC = 1
-_AUTOMATIC_TTL = timedelta(minutes=5)
 # A record of that name, or an identical one, exists already; or one to be deleted does not.
 _LOST = frozenset({81044, 81053, 81054, 81057, 81058})
 _REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
@@ -222,7 +221,7 @@ class CloudflareProvider:
         data = RecordData(
             tuple(sorted(_value(kind, one) for one in found)),
             # What is proxied has no TTL of its own.
-            _AUTOMATIC_TTL if ttl == _AUTOMATIC else timedelta(seconds=ttl),
+            AUTOMATIC_TTL if ttl == _AUTOMATIC else timedelta(seconds=ttl),
             proxied,
         )
         identifier = ",".join(sorted(one.id for one in found))[:_IDENTIFIER_LIMIT]

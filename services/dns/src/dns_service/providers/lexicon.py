@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import quote_plus
 
 import requests
 
@@ -203,24 +205,14 @@ class LexiconProvider:
         running = asyncio.get_running_loop().run_in_executor(self._threads, self._logged_in, zone, ttl, work)
         try:
             return await asyncio.wait_for(running, self._settings.patience.total_seconds())
-        except (TimeoutError, requests.Timeout) as error:
-            raise refusals.timed_out(self.name) from error
-        except requests.HTTPError as error:
-            raise self._refusal(error) from error
-        except requests.RequestException as error:
-            _log.warning("the hoster failed", extra={"hoster": self._settings.hoster, "error": repr(error)})
-            raise refusals.unavailable(self.name) from error
-        except AuthenticationError as error:
-            _log.warning("the hoster refused", extra={"hoster": self._settings.hoster, "error": repr(error)})
-            raise refusals.credentials_refused(self.name) from error
-        except Exception as error:  # the library's hosters raise whatever comes to them
-            _log.exception("the hoster answered what nobody expected", extra={"hoster": self._settings.hoster})
-            raise refusals.not_understood(self.name, type(error).__name__) from error
+        except Exception as error:  # noqa: BLE001 - the library's hosters raise whatever comes to them
+            fault = self._fault(error)
+        # Not the error itself: some hosters take their secrets in addresses, and errors quote those.
+        raise fault
 
     def _logged_in(self, zone: str, ttl: int, work: Callable[[Any], T]) -> T:
         hoster = self._settings.hoster
-        options = dict(option.split("=", 1) for option in self._settings.options.reveal().split(","))
-        said: dict[str, Any] = {"provider_name": hoster, "domain": zone, "delegated": zone, hoster: options}
+        said: dict[str, Any] = {"provider_name": hoster, "domain": zone, "delegated": zone, hoster: self._options()}
         config = ConfigResolver()  # type: ignore[no-untyped-call]  # the library gives it no types
         config.with_dict(said | ({"ttl": ttl} if ttl else {}))
         client = load_provider_module(hoster).Provider(config)
@@ -230,12 +222,32 @@ class LexiconProvider:
         finally:
             client.cleanup()
 
-    def _refusal(self, error: requests.HTTPError) -> Fault:
-        answer = error.response
-        if answer is None:
-            return refusals.unavailable(self.name)
-        said = {"hoster": self._settings.hoster, "status": answer.status_code, "said": answer.text[:500]}
-        _log.warning("the hoster refused", extra=said)
+    def _options(self) -> dict[str, str]:
+        return dict(option.split("=", 1) for option in self._settings.options.reveal().split(","))
+
+    def _fault(self, error: Exception) -> Fault:
+        """What an error means. The log gets all of it but the secrets."""
+        answer = getattr(error, "response", None)
+        self._log_error(error, answer)
+        match error:
+            case TimeoutError() | requests.Timeout():
+                return refusals.timed_out(self.name)
+            case requests.HTTPError() if answer is not None:
+                return self._refusal(answer)
+            case requests.RequestException():
+                return refusals.unavailable(self.name)
+            case AuthenticationError():
+                return refusals.credentials_refused(self.name)
+            case _:
+                return refusals.not_understood(self.name, type(error).__name__)
+
+    def _log_error(self, error: Exception, answer: requests.Response | None) -> None:
+        text = "".join(traceback.format_exception(error)) + (answer.text[:500] if answer is not None else "")
+        for secret in filter(None, self._options().values()):
+            text = text.replace(secret, "***").replace(quote_plus(secret), "***")
+        _log.warning("the hoster failed", extra={"hoster": self._settings.hoster, "error": text})
+
+    def _refusal(self, answer: requests.Response) -> Fault:
         match answer.status_code:
             case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
                 return refusals.credentials_refused(self.name)

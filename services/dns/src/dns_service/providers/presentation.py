@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 import dns.exception
@@ -45,6 +46,9 @@ def from_rdata(kind: RecordType, rdata: Any) -> str:
             return f"{rdata.preference} {host_from(rdata.exchange)}"
         case RecordType.TXT:
             return b"".join(rdata.strings).decode(errors="replace")
+        case RecordType.AAAA:
+            # The DNS library writes some addresses differently from the standard library.
+            return str(ipaddress.IPv6Address(rdata.address))
         case _:
             return str(rdata.to_text())
 

@@ -33,6 +33,7 @@ import dns.zone
 
 from dns_service.model import Capability, Node, Record, RecordData, RecordKey, RecordType
 from dns_service.providers import presentation, refusals, stamps
+from dns_service.verification.model import Server
 from faults import Fault, Timeout, Unavailable
 from settingskit import Problem, Secret, SettingsInvalid, setting
 
@@ -49,7 +50,7 @@ class Rfc2136Settings:
     """Settings of the rfc2136 provider."""
 
     nameserver: str = setting(
-        "RFC2136_NAMESERVER", help="Address and port of the primary server, such as 192.0.2.53:53."
+        "RFC2136_NAMESERVER", help="IP address of the primary server, with a port where it is not 53."
     )
     zones: tuple[str, ...] = setting("RFC2136_ZONE", help="Zones that may be updated there, comma separated.")
     key: str = setting("RFC2136_TSIG_KEY", help="Name of the key that updates and transfers are signed with.")
@@ -59,7 +60,7 @@ class Rfc2136Settings:
         "RFC2136_TIMEOUT", default=timedelta(seconds=5), help="How long one exchange with the server may take."
     )
     connections: int = setting(
-        "RFC2136_CONNECTIONS", default=32, minimum=1, help="How many connections to the server there may be at once."
+        "RFC2136_CONNECTIONS", default=8, minimum=1, help="How many connections to the server there may be at once."
     )
 
     def __post_init__(self) -> None:
@@ -67,8 +68,10 @@ class Rfc2136Settings:
         problems = []
         if self.algorithm not in _ALGORITHMS:
             problems.append(Problem("RFC2136_TSIG_ALGORITHM", f"must be one of {', '.join(_ALGORITHMS)}"))
-        if not self.nameserver.rpartition(":")[2].isdecimal():
-            problems.append(Problem("RFC2136_NAMESERVER", "must be an address and a port"))
+        try:
+            Server.parse(self.nameserver)
+        except ValueError:
+            problems.append(Problem("RFC2136_NAMESERVER", "must be an IP address, or one with a port"))
         try:
             binascii.a2b_base64(self.secret.reveal(), strict_mode=True)
         except binascii.Error:
@@ -97,8 +100,8 @@ class Rfc2136Provider:
     def __init__(self, settings: Rfc2136Settings) -> None:
         self._settings = settings
         self._zones = tuple(zone.lower().removesuffix(".") for zone in settings.zones)
-        host, _, port = settings.nameserver.rpartition(":")
-        self._where = host.strip("[]"), int(port)
+        server = Server.parse(settings.nameserver)
+        self._where = server.address, server.port
         self._patience = settings.patience.total_seconds()
         self._key = dns.tsig.Key(settings.key, binascii.a2b_base64(settings.secret.reveal()), settings.algorithm)
         self._free = asyncio.Semaphore(settings.connections)
@@ -145,7 +148,7 @@ class Rfc2136Provider:
         """Write the record and its stamp in one update."""
         kind, name = record.key.type, f"{record.key.name}."
         update = self._update(record.zone)
-        self._expect(update, record.key, seen)
+        self._expect(update, record, seen)
         values = [presentation.to_text(kind, value) for value in record.data.values]
         update.replace(name, _seconds(record.data.ttl), kind.value, *values)
         self._write_stamp(update, record.key, stamps.with_stamp(_texts(_reading(seen).stamp), record))
@@ -155,7 +158,7 @@ class Rfc2136Provider:
     async def remove(self, record: Record, *, seen: Node) -> None:
         """Remove the record and its stamp in one update."""
         update = self._update(record.zone)
-        self._expect(update, record.key, seen)
+        self._expect(update, record, seen)
         update.delete(f"{record.key.name}.", record.key.type.value)
         self._write_stamp(update, record.key, stamps.without_stamp(_texts(_reading(seen).stamp), record.key.type))
         await self._send(update, record.key, seen)
@@ -206,9 +209,9 @@ class Rfc2136Provider:
     def _update(self, zone: str) -> dns.update.UpdateMessage:
         return dns.update.UpdateMessage(f"{zone}.", keyring=self._key)
 
-    def _expect(self, update: dns.update.UpdateMessage, key: RecordKey, seen: Node) -> None:
+    def _expect(self, update: dns.update.UpdateMessage, record: Record, seen: Node) -> None:
         """Nothing that the change was decided upon may be different by then."""
-        reading = _reading(seen)
+        key, zone, reading = record.key, record.zone, _reading(seen)
         name, stamp = f"{key.name}.", f"{stamps.name_of_stamp(key.name)}."
         if key.type is RecordType.CNAME and not reading.sets:
             update.absent(name)
@@ -218,6 +221,9 @@ class Rfc2136Provider:
             # The server would leave the new record out without a word.
             update.absent(name, RecordType.CNAME.value)
         _expect_set(update, stamp, RecordType.TXT, reading.stamp)
+        # Below a delegation the server would keep the record, and never answer it.
+        for place in _between(key.name, zone):
+            update.absent(f"{place}.", "NS")
 
     def _write_stamp(self, update: dns.update.UpdateMessage, key: RecordKey, texts: Iterable[str]) -> None:
         stamp = f"{stamps.name_of_stamp(key.name)}."
@@ -303,6 +309,13 @@ class Rfc2136Provider:
 
 def _reading(seen: Node) -> _Reading:
     return seen.reading if isinstance(seen.reading, _Reading) else _Reading()
+
+
+def _between(name: str, zone: str) -> Iterator[str]:
+    """The name, and what stands above it below the zone."""
+    while name != zone:
+        yield name
+        name = name.partition(".")[2]
 
 
 def _expect_set(

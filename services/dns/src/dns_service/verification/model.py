@@ -75,6 +75,9 @@ class Server:
         if not host or (":" in host and not host.startswith("[")):
             host, port = text, str(_USUAL_PORT)
         address = str(ipaddress.ip_address(host.strip("[]")))
+        if not 0 < int(port) <= _LAST_PORT:
+            msg = f"{port} is no port"
+            raise ValueError(msg)
         return cls(address, address, int(port))
 
     def __str__(self) -> str:
@@ -100,3 +103,4 @@ class Reply:
 
 
 _USUAL_PORT = 53
+_LAST_PORT = 65_535
