@@ -37,6 +37,8 @@ class Pace:
     first: timedelta = timedelta(milliseconds=100)
     factor: float = 2
     longest: timedelta = timedelta(seconds=5)
+    silence: timedelta = timedelta(minutes=1)
+    """After so long the caller hears again, even where nobody is worth asking: who says nothing is taken for dead."""
 
     def pause(self, rounds: int) -> timedelta:
         """The pause after so many rounds."""
@@ -150,7 +152,7 @@ class LiveVerifier:
         pause = self._pace.pause(rounds)
         if not behind:
             return pause
-        return max(pause, min(asked.until for asked in behind) - self._clock())
+        return min(self._pace.silence, max(pause, min(asked.until for asked in behind) - self._clock()))
 
 
 @dataclass(frozen=True, slots=True)
