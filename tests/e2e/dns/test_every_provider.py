@@ -94,7 +94,7 @@ def placed(request):
             settings = {"CLOUDFLARE_API_TOKEN": server.token, "CLOUDFLARE_API_URL": server.url}
         case "route53":
             keys = {"AWS_ACCESS_KEY_ID": "an-id", "AWS_SECRET_ACCESS_KEY": "a-secret"}
-            settings = {"ROUTE53_ENDPOINT": server.url, **keys}
+            settings = {"ROUTE53_ENDPOINT": server.url, "ROUTE53_REQUESTS_PER_SECOND": "1000", **keys}
     return {"DNS_PROVIDER": provider, "DNS_RESOLVERS": "none", **settings}, server
 
 
