@@ -85,5 +85,5 @@ async def test_what_is_paid_off_is_forgotten(guarded, application, records, admi
     await guarded.leads.CreateLead(application(), metadata=at("192.0.2.60"))
     assert await admin.fetchval("SELECT count(*) FROM rate_limits")
     async with records.of_mesh() as tx:
-        await sweep(tx, clock() + timedelta(hours=2))
+        assert await sweep(tx, clock() + timedelta(hours=2), 1000)
     assert not await admin.fetchval("SELECT count(*) FROM rate_limits")

@@ -74,7 +74,7 @@ async def test_keys_whose_tokens_have_expired_are_forgotten(records, settings, s
     clock.forward(days=90)
     await sign_up()
     async with records.of_mesh() as tx:
-        await sweep(tx, clock(), settings.leads.token_life)
+        assert await sweep(tx, clock(), settings.leads.token_life)
     assert await admin.fetchval("SELECT count(*) FROM signing_keys") == 1
 
 

@@ -43,6 +43,8 @@ from tenants_service.signing.store import SigningKeys
 from tenants_service.store import Records
 from tenants_service.subscriptions.handlers import SubscriptionHandlers
 from tenants_service.subscriptions.store import SubscriptionStore
+from tenants_service.sweeping import store as sweeping
+from tenants_service.sweeping.service import Sweeper
 from tenants_service.tenants.handlers import Rules as TenantRules
 from tenants_service.tenants.handlers import TenantHandlers
 from tenants_service.tenants.model import Tier
@@ -61,7 +63,7 @@ async def main() -> None:
     await serve(
         SERVICE,
         servicers=servicers(settings, records, tail),
-        resources=[Schema(settings), database, tail],
+        resources=[Schema(settings), database, tail, sweeper(settings, records)],
         settings=settings.server,
     )
 
@@ -154,6 +156,12 @@ def opened(settings: TenantsSettings, database: Database) -> tuple[Records, Tail
     hints = Listener(settings.database, "tenants_events", every=timedelta(seconds=1))
     records = Records(database, _seal(settings), operator_role=settings.operator_role, wake=hints.wake)
     return records, Tail(EventRecord(records), hints)
+
+
+def sweeper(settings: TenantsSettings, records: Records, clock: Callable[[], datetime] | None = None) -> Sweeper:
+    """What forgets what nobody needs any more."""
+    sweeps = sweeping.sweeps(records, token_life=settings.leads.token_life, clock=clock or _now)
+    return Sweeper(sweeps, settings.sweep_interval, tally=sweeping.tally)
 
 
 def _now() -> datetime:

@@ -131,6 +131,12 @@ class TenantsSettings:
         default="tenants_operator",
         help="The database role that reads every tenant's rows; made by the first migration where it is missing.",
     )
+    sweep_interval: timedelta = setting(
+        "TENANTS_SWEEP_INTERVAL",
+        default=timedelta(minutes=5),
+        minimum=timedelta(milliseconds=100),
+        help="How often to forget used-up limits, old keys and answers that are kept no longer; one replica at a time.",
+    )
     seal: SealSettings = nested(SealSettings)
     database: DatabaseSettings = nested(DatabaseSettings)
     pages: PageSettings = nested(PageSettings)

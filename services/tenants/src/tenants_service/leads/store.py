@@ -30,6 +30,15 @@ WHERE lead_id = $1"""
 _ONE = "SELECT * FROM leads WHERE tenant_id = $1 AND lead_id = $2"
 _PROVEN = "SELECT lead_id FROM leads WHERE tenant_id = $1 AND email = $2 AND state <> 'NEW'"
 
+# For a day its lead is told that the key is too old, and after that, that it is none.
+_SWEEP = """
+WITH old AS MATERIALIZED (
+    SELECT tenant_id, lead_id FROM leads
+    WHERE key_expire_time <= $1::timestamptz - interval '1 day' LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+UPDATE leads SET key_digest = NULL, key_expire_time = NULL FROM old
+WHERE leads.tenant_id = old.tenant_id AND leads.lead_id = old.lead_id RETURNING true"""
+
 
 class LeadStore:
     """The records of leads, in one transaction of the mesh."""
@@ -98,6 +107,11 @@ async def read_page(tx: Transaction, page: OpenPage, condition: str, arguments: 
     """Some leads, and the token of those that follow."""
     found = await page.fetch(tx, f"SELECT * FROM leads WHERE {condition}", *arguments)  # noqa: S608 - our own text
     return [_lead_in(row) for row in found.rows], found.next_token
+
+
+async def sweep_keys(tx: Transaction, now: datetime, limit: int) -> int:
+    """Forget keys that expired long ago, so many at most; answer how many."""
+    return len(await tx.fetch(_SWEEP, now, limit))
 
 
 def _lead_in(row: asyncpg.Record) -> Lead:

@@ -17,7 +17,12 @@ ON CONFLICT (tenant_id, name, subject) DO UPDATE SET free_time = greatest(spent.
     WHERE greatest(spent.free_time, $3) + $4 <= $5
 RETURNING true"""
 _FREE = "SELECT free_time FROM rate_limits WHERE name = $1 AND subject = $2"
-_SWEEP = "DELETE FROM rate_limits WHERE free_time <= $1"
+_SWEEP = """
+WITH free AS MATERIALIZED (
+    SELECT tenant_id, name, subject FROM rate_limits WHERE free_time <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+DELETE FROM rate_limits AS spent USING free
+WHERE spent.tenant_id = free.tenant_id AND spent.name = free.name AND spent.subject = free.subject RETURNING true"""
 
 
 class Limiter:
@@ -48,6 +53,6 @@ class Limiter:
         return exceeded(charge, await tx.fetchval(_FREE, limit.name, subject), now)
 
 
-async def sweep(tx: Transaction, now: datetime) -> None:
-    """Forget who has paid everything off."""
-    await tx.execute(_SWEEP, now)
+async def sweep(tx: Transaction, now: datetime, limit: int) -> int:
+    """Forget who has paid everything off, so many at most; answer how many."""
+    return len(await tx.fetch(_SWEEP, now, limit))

@@ -22,7 +22,7 @@ _READ = "SELECT sequence, sign_time, retire_time, public_key, sealed_key FROM si
 _ADD = """
 INSERT INTO signing_keys (sequence, key_id, public_key, sealed_key, sign_time, retire_time)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant_id, sequence) DO NOTHING"""
-_SWEEP = "DELETE FROM signing_keys WHERE retire_time < $1"
+_SWEEP = "DELETE FROM signing_keys WHERE retire_time < $1 RETURNING true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,9 @@ class SigningKeys:
         return SigningKey(_term_in(row), row["public_key"], private)
 
 
-async def sweep(tx: Transaction, now: datetime, token_life: timedelta) -> None:
-    """Forget the keys whose last token has expired."""
-    await tx.execute(_SWEEP, now - token_life)
+async def sweep(tx: Transaction, now: datetime, token_life: timedelta) -> int:
+    """Forget the keys whose last token has expired; answer how many."""
+    return len(await tx.fetch(_SWEEP, now - token_life))
 
 
 def _term_in(row: asyncpg.Record) -> Term:

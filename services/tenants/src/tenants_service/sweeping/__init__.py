@@ -1,0 +1,1 @@
+"""Forgetting what nobody needs any more."""
