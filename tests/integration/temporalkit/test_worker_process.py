@@ -27,16 +27,19 @@ class Process:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self.lines: list[dict[str, object]] = []
-        self._told = asyncio.Event()
+        self._told, self._ended = asyncio.Event(), False
         self._reading = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
         async for line in self._process.stdout:
             self.lines.append(json.loads(line))
             self._told.set()
+        self._ended = True
+        self._told.set()
 
     async def says(self, message: str) -> dict[str, object]:
         while not (found := [line for line in self.lines if line["message"] == message]):
+            assert not self._ended, f"it ended without saying {message!r}"
             self._told.clear()
             await self._told.wait()
         return found[0]
@@ -149,6 +152,20 @@ async def test_one_that_is_killed_in_the_middle_of_the_undo_is_replaced(process,
     assert fault_of(caught.value).facts["step"] == "c"
     assert not list(world.glob("thing-*"))
     assert journal(world) == ["make a", "make b", "make c", "remove c", "remove b", "remove b", "remove a"]
+
+
+async def test_what_works_before_it_is_ready_is_drained_all_the_same(process, start, world):
+    (world / "hang-a").touch()
+    handle = await start(Plan(steps=["a"]))
+    async with process() as worker:
+        await until(lambda: journal(world) == ["make a"])
+        stopping = asyncio.create_task(worker.send(signal.SIGTERM))
+        await worker.says("stopping")
+        (world / "hang-a").unlink()
+        await stopping
+    async with process():
+        assert await handle.result() == ["a!"]
+    assert journal(world) == ["make a"]
 
 
 async def test_a_second_signal_stops_at_once(process, start, world):

@@ -1,7 +1,9 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
+import textwrap
 from dataclasses import dataclass
 
 import pytest
@@ -39,13 +41,23 @@ def test_what_does_not_open_is_said(capsys):
     assert capsys.readouterr().err == "postgres does not open: refused\n"
 
 
-def test_a_process_that_is_cut_off_answers_1(capsys):
-    async def main():
-        asyncio.current_task().cancel()
-        await asyncio.sleep(60)
+def test_a_process_that_is_cut_off_waits_for_nothing():
+    program = """
+        import asyncio, threading
+        from chassis import run
 
-    assert run(main) == 1
-    assert capsys.readouterr().err == "stopped at once\n"
+        async def main():
+            threading.Thread(target=threading.Event().wait).start()  # Python itself would wait for its end
+            print("last words")
+            asyncio.current_task().cancel()
+            await asyncio.sleep(60)
+
+        run(main)
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "last words\n", "stopped at once\n")
 
 
 def test_a_bug_is_a_bug():

@@ -146,7 +146,7 @@ async def test_what_takes_longer_than_the_grace_is_interrupted():
         call = asyncio.ensure_future(refused(world.get()))
         await world.handlers.entered.wait()
         await asyncio.wait_for(world.stop(), 5)
-    assert (await call).reason == "SHUTTING_DOWN"
+        assert (await call).reason == "SHUTTING_DOWN"
 
 
 async def test_an_error_inside_the_block_stops_at_once():

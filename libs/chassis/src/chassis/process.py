@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from chassis.resources import StartFailed
 from settingskit import SettingsInvalid, describe
@@ -33,7 +34,8 @@ def run(main: Callable[[], Coroutine[Any, Any, None]], *, settings: Iterable[typ
     except StartFailed as failed:
         return _ended(1, str(failed))
     except (asyncio.CancelledError, KeyboardInterrupt):
-        return _ended(1, "stopped at once")
+        _ended(1, "stopped at once")
+        _leave(1)
     return 0
 
 
@@ -88,6 +90,13 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     except ImportError:
         return asyncio.new_event_loop
     return uvloop.new_event_loop
+
+
+def _leave(code: int) -> NoReturn:
+    """End without Python's own end, which waits for every thread, such as one in a call to a vendor."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _ended(code: int, *lines: str) -> int:

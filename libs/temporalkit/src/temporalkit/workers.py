@@ -92,15 +92,22 @@ class Workers:
     async def __aenter__(self) -> Self:
         """Start. Where Temporal is away, that happens once it is there, and nobody waits for it here."""
         self._running = asyncio.create_task(self._run(), name="temporal-workers")
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE.total_seconds()):
-                await self._usable()
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PATIENCE.total_seconds()):
+                    await self._usable()
+        except asyncio.CancelledError:  # told to stop this early, and maybe at work already
+            await self._close()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Ask for no more work, let activities end within the grace, then cancel them: another worker tries again."""
+        await self._close()
+
+    async def _close(self) -> None:
         running, grace = self.ended, self._settings.shutdown_grace
         _log.info("stopping", extra={"grace_seconds": grace.total_seconds()})
         stopping = [asyncio.create_task(worker.shutdown()) for worker in self._workers if worker.is_running]
