@@ -127,6 +127,24 @@ async def test_a_tenant_sees_no_row_of_another(records, admin, neighbours):
             assert not await tx.fetchval(f'SELECT count(*) FROM "{table}" WHERE tenant_id <> $1', nosy), table
 
 
+@pytest.mark.parametrize(
+    "tell_tale",
+    [
+        "1 / (length(tenant_id::text) - 36) > 0",
+        "('not a number ' || tenant_id)::integer > 0",
+        "set_config('app.seen', tenant_id::text, true) <> ''",
+    ],
+)
+async def test_nothing_a_condition_does_tells_of_a_row_of_another(records, admin, neighbours, tell_tale):
+    nosy, _ = neighbours
+    for table in await tables_of(admin):
+        async with records.of(nosy) as tx:
+            # Whichever comes first: were it given the row of another, it would fail, or leave what it saw.
+            condition = f"CASE WHEN tenant_id <> '{nosy}' THEN {tell_tale} END"
+            assert not await tx.fetchval(f'SELECT count(*) FROM "{table}" WHERE {condition}'), table
+            assert not await tx.fetchval("SELECT current_setting('app.seen', true)"), table
+
+
 @pytest.mark.parametrize("change", ['UPDATE "{}" SET tenant_id = tenant_id', 'DELETE FROM "{}"'])
 async def test_a_tenant_changes_no_row_of_another(records, admin, neighbours, change):
     nosy, quiet = neighbours
