@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from localstack.component import Component, Profile
+from localstack.servers import databases
 from localstack.servers.gateway import GATEWAY
 from localstack.servers.keycloak import KEYCLOAK
 from localstack.servers.mailsink import MAILSINK
@@ -24,15 +25,21 @@ TENANTS = service(
     tables=True,
     environment=lambda site: {"TENANTS_SECRET": site.secret("seal"), "TRUSTED_PROXIES": f"{HOST}/32"},
 )
+STORAGE = service(
+    "storage",
+    "buckets and schemas of tenants",
+    needs=("objectstore",),
+    tables=True,
+    environment=lambda site: {
+        "STORAGE_PROVIDER": "s3",
+        "SCHEMA_PROVIDER": "postgres",
+        "TENANT_DATABASE_URL": databases.addresses(site)["STORAGE_ADMIN_DATABASE_URL"],
+    },
+)
 MESH = (
     TENANTS,
     service("dns", "DNS records of tenants", needs=("nameserver",)),
-    service(
-        "storage",
-        "buckets and schemas of tenants",
-        needs=("objectstore",),
-        environment=lambda _: {"STORAGE_PROVIDER": "s3"},
-    ),
+    STORAGE,
 )
 
 COMPONENTS: tuple[Component, ...] = (

@@ -16,6 +16,7 @@ from storage_service.buckets.service import Places
 from storage_service.credentials import tokens as claim_tokens
 from storage_service.credentials.service import Issuer
 from storage_service.objects.service import Objects
+from storage_service.rollouts.service import Rollouts
 from storage_service.schemas import providers as databases
 from storage_service.schemas.handlers import SchemaHandlers
 from storage_service.schemas.service import Schemas
@@ -75,6 +76,6 @@ def _add_schemas(made: Composition, chosen: StorageSettings, by_kind: Mapping[ty
     provider = kind(by_kind[kind.Settings])
     blueprint = load_blueprint(chosen.schemas.blueprint)
     schemas = Schemas(provider, blueprint, chosen.schemas.rules(provider.reserved))
-    handlers = SchemaHandlers(schemas, tokens)  # type: ignore[abstract] # what is missing is answered NOT_IMPLEMENTED
+    handlers = SchemaHandlers(schemas, Rollouts(provider, blueprint), tokens)  # type: ignore[abstract] # what is missing is answered NOT_IMPLEMENTED
     made.resources.append(provider)
     made.servicers.append(Servicer(schema_rpc.add_SchemaServiceServicer_to_server, handlers))

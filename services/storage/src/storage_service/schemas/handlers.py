@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import astuple
 from typing import Any
 
 import grpc
 
 from pagekit import PageTokens, page_size
+from storage_service.rollouts import translate as rollout
+from storage_service.rollouts.service import Rollouts
 from storage_service.schemas import tokens
 from storage_service.schemas.model import Position
 from storage_service.schemas.service import Schemas, claim_not_found
@@ -20,6 +24,7 @@ from storage_service.schemas.translate import (
     tenant_from,
     time_to,
 )
+from tenantmesh.storage.v1 import migration_pb2 as migration_pb
 from tenantmesh.storage.v1 import schema_password_pb2 as password_pb
 from tenantmesh.storage.v1 import schema_pb2 as pb
 from tenantmesh.storage.v1 import schema_service_pb2_grpc as rpc
@@ -33,8 +38,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class SchemaHandlers(rpc.SchemaServiceServicer):
     """SchemaService over whichever databases hold the tenants' places."""
 
-    def __init__(self, schemas: Schemas, page_tokens: PageTokens) -> None:
+    def __init__(self, schemas: Schemas, rollouts: Rollouts, page_tokens: PageTokens) -> None:
         self._schemas = schemas
+        self._rollouts = rollouts
         self._tokens = page_tokens
 
     async def EnsureSchema(self, request: pb.EnsureSchemaRequest, context: Context) -> pb.EnsureSchemaResponse:
@@ -111,3 +117,33 @@ class SchemaHandlers(rpc.SchemaServiceServicer):
             raise claim_not_found()
         digest = tokens.digest_of(request.claim_token)
         return connection_to(await self._schemas.claim(tenant, digest=digest, password=tokens.new_password()))
+
+    async def MigrateSchemas(
+        self, request: migration_pb.MigrateSchemasRequest, context: Context
+    ) -> AsyncIterator[migration_pb.MigrateSchemasResponse]:
+        """Bring schemas to a version, and stream what became of each."""
+        async with aclosing(
+            self._rollouts.migrate(
+                rollout.whose_from(request),
+                version=request.version,
+                parallelism=request.parallelism or rollout.PARALLELISM,
+                max_failures=request.max_failures,
+                validate_only=request.validate_only,
+            )
+        ) as steps:
+            async for progress in steps:
+                yield rollout.progress_to(progress)
+
+    async def ListMigrations(
+        self, request: migration_pb.ListMigrationsRequest, context: Context
+    ) -> migration_pb.ListMigrationsResponse:
+        """List the migrations, and how each stands in one tenant's schema."""
+        scope = f"storage.ListMigrations|{request.tenant_id}|{request.tenant_key}|{request.tier}"
+        size = page_size(request.page_size, default=_PAGE_SIZE, limit=_PAGE_LIMIT)
+        position = self._tokens.open(request.page_token, scope=scope)
+        after = 0 if position is None else int(str(position[0]))
+        found = [one for one in await self._rollouts.statuses(tenant_from(request)) if one.version > after]
+        token = self._tokens.sign((found[size - 1].version,), scope=scope) if len(found) > size else ""
+        return migration_pb.ListMigrationsResponse(
+            migrations=map(rollout.status_to, found[:size]), next_page_token=token
+        )

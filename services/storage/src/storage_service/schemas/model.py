@@ -165,6 +165,7 @@ class Applied:
     """One migration as one schema got it."""
 
     version: int
+    name: str
     sha256: str
     time: datetime
 

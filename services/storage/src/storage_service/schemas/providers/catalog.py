@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from typing import Any
 import asyncpg
 
 from postgreskit import Transaction
+from storage_service.rollouts.model import Target
 from storage_service.schemas.model import (
     Applied,
     HandOver,
@@ -163,10 +165,34 @@ async def tables(tx: Transaction, schema: str) -> list[str]:
 async def applied(tx: Transaction, schema: str) -> list[Applied]:
     """The migrations a schema has."""
     rows = await tx.fetch(
-        "SELECT version, sha256, apply_time FROM tenantmesh.applied_migrations WHERE schema_name = $1 ORDER BY version",
+        "SELECT version, file, sha256, apply_time FROM tenantmesh.applied_migrations"
+        " WHERE schema_name = $1 ORDER BY version",
         schema,
     )
-    return [Applied(row["version"], row["sha256"], row["apply_time"]) for row in rows]
+    return [_applied(row) for row in rows]
+
+
+async def targets(tx: Transaction, where: Location) -> list[Target]:
+    """Every schema of this database that is on record, in order, each with its migrations."""
+    rows = await tx.fetch(
+        "SELECT DISTINCT schema_name, CASE WHEN tier = 'pooled' THEN NULL ELSE tenant_id END AS tenant_id"
+        " FROM tenantmesh.places WHERE to_regnamespace(quote_ident(schema_name)) IS NOT NULL ORDER BY schema_name"
+    )
+    had: defaultdict[str, list[Applied]] = defaultdict(list)
+    for row in await tx.fetch("SELECT * FROM tenantmesh.applied_migrations ORDER BY schema_name, version"):
+        had[row["schema_name"]].append(_applied(row))
+    return [
+        Target(
+            replace(where, schema=row["schema_name"], role=row["schema_name"] if row["tenant_id"] else ""),
+            str(row["tenant_id"] or ""),
+            had[row["schema_name"]],
+        )
+        for row in rows
+    ]
+
+
+def _applied(row: asyncpg.Record) -> Applied:
+    return Applied(row["version"], row["file"].removesuffix(".sql"), row["sha256"], row["apply_time"])
 
 
 def _listed(row: asyncpg.Record, where: Location) -> Schema:

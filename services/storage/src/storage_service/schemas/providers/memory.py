@@ -14,6 +14,7 @@ from typing import Self
 from faults import Invalid
 from settingskit import setting
 from storage_service.blueprint.model import Migration, Template, pending
+from storage_service.rollouts.model import Target
 from storage_service.schemas.model import Applied, Location, Position, Record, Schema, Standing, Tenant
 
 MAIN = "main"
@@ -109,6 +110,25 @@ class MemoryDatabases:
         """The migrations a place has."""
         return list(self._shelf.applied.get(standing.location.schema, {}).values())
 
+    async def targets(self) -> Sequence[Target]:
+        """Every schema there is."""
+        owners = {
+            schema: record.tenant for (schema, _), record in sorted(self._shelf.records.items(), key=lambda one: one[0])
+        }
+        return [
+            Target(
+                self._location(tenant),
+                "" if tenant.pooled else tenant.tenant_id,
+                list(self._shelf.applied.get(schema, {}).values()),
+            )
+            for schema, tenant in owners.items()
+        ]
+
+    async def migrate(self, target: Target, migration: Migration) -> None:
+        """Remember it."""
+        had = self._shelf.applied.setdefault(target.location.schema, {})
+        had[migration.version] = _applied(migration)
+
     async def list(self, *, tenant_id: str, operation_id: str, after: Position | None, size: int) -> Sequence[Schema]:
         """What the mesh made, in order."""
         begin = (after.schema, after.tenant_id) if after else ("", "")
@@ -156,7 +176,7 @@ class MemoryPlace:
         """Remember which migrations it has."""
         known = {version: one.sha256 for version, one in self.applied.items()}
         for one in pending(migrations, known, self.standing.location.schema):
-            self.applied[one.version] = Applied(one.version, one.script.sha256, datetime.now(UTC))
+            self.applied[one.version] = _applied(one)
         return max(self.applied, default=0)
 
     async def keep(self, record: Record) -> None:
@@ -179,3 +199,7 @@ class MemoryPlace:
         self.dropped = True
         if self.standing.location.role:
             self.applied = {}
+
+
+def _applied(migration: Migration) -> Applied:
+    return Applied(migration.version, migration.name, migration.script.sha256, datetime.now(UTC))

@@ -1,0 +1,1 @@
+"""Bringing tenants' schemas to a version, many at a time."""

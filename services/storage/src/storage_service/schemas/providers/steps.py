@@ -1,0 +1,56 @@
+"""Applying migrations to a schema inside a transaction, and fencing what they leave in the shared one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from postgreskit import Transaction
+from postgreskit.catalog import tenancy_violations
+from postgreskit.identifiers import quote
+from storage_service.blueprint.model import Migration, migration_failed, pending
+from storage_service.schemas.providers import catalog
+from storage_service.schemas.providers.scripts import ScriptFailed, run
+
+
+async def hold(tx: Transaction, name: str, patience: int) -> None:
+    """Hold the lock of that name until the transaction ends, and wait so many milliseconds for it at most."""
+    await tx.execute(
+        f"SET LOCAL lock_timeout = {patience}; SELECT pg_advisory_xact_lock(hashtextextended('tenantmesh:{name}', 0))"
+    )
+
+
+async def lacking(tx: Transaction, schema: str, migrations: Sequence[Migration]) -> tuple[Migration, ...]:
+    """Those that the schema has not."""
+    return pending(migrations, {one.version: one.sha256 for one in await catalog.applied(tx, schema)}, schema)
+
+
+async def apply(tx: Transaction, schema: str, migrations: Sequence[Migration], *, shared_by: str = "") -> None:
+    """Apply migrations, all or none.
+
+    Args:
+        tx: a transaction that holds the schema's lock.
+        schema: the schema that unqualified names mean.
+        migrations: those it has not.
+        shared_by: the role that tenants share the schema through; empty where it is one tenant's own.
+    """
+    await tx.execute(f"SET LOCAL search_path = {quote(schema)}, public")
+    try:
+        await run(tx, [one.script for one in migrations])
+    except ScriptFailed as failed:
+        version = next(one.version for one in migrations if one.script == failed.script)
+        raise migration_failed(schema, version, failed.statement) from failed
+    if shared_by:
+        await _fence(tx, schema, migrations[-1].version, shared_by)
+    await tx.executemany(
+        "INSERT INTO tenantmesh.applied_migrations (schema_name, version, file, sha256) VALUES ($1, $2, $3, $4)",
+        [(schema, one.version, one.script.file, one.script.sha256) for one in migrations],
+    )
+
+
+async def _fence(tx: Transaction, schema: str, version: int, role: str) -> None:
+    """Let row-level security stand around every table of the shared schema, or refuse the migration."""
+    await tx.execute("CALL tenantmesh.fence($1)", schema)
+    broken = await tenancy_violations(tx, role=role, schema=schema)
+    if broken:
+        problem = f"The shared schema would not keep tenants apart: {broken[0]}."
+        raise migration_failed(schema, version, 0, problem)
