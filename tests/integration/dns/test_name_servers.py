@@ -73,6 +73,9 @@ async def test_a_wrong_key_is_refused_and_changes_nothing(server, changes):
         with pytest.raises(Conflict) as caught:
             _ = [one async for one in provider.stamped()]
         assert caught.value.reason == "PROVIDER_CREDENTIALS_REFUSED"
+        with pytest.raises(Conflict) as caught:
+            await provider.check()
+        assert caught.value.reason == "PROVIDER_CREDENTIALS_REFUSED"
     assert await dig("127.0.0.1", server.port, KEY.name, "A") == []
 
 

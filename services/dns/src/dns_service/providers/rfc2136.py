@@ -115,10 +115,13 @@ class Rfc2136Provider:
         """Nothing stays open between calls."""
 
     async def check(self) -> None:
-        """The server answers with authority for each zone."""
+        """The server answers with authority for each zone, and knows the key."""
         for zone in self._zones:
-            (answer,) = await self._ask([dns.message.make_query(f"{zone}.", "SOA")])
+            query = dns.message.make_query(f"{zone}.", "SOA")
+            (answer,) = await self._ask([query])
             self._check_answer(answer, zone)
+            query.use_tsig(self._key)
+            await self._exchange(query)
 
     async def zone_of(self, name: str) -> str:
         """The longest of the configured zones that holds the name."""
@@ -249,13 +252,13 @@ class Rfc2136Provider:
             case _:
                 raise refusals.not_understood(self.name, dns.rcode.to_text(rcode))
 
-    async def _exchange(self, update: dns.update.UpdateMessage) -> dns.rcode.Rcode:
-        """Send an update, once more if its reply was lost: the prerequisites keep it from counting twice."""
+    async def _exchange(self, message: dns.message.Message) -> dns.rcode.Rcode:
+        """Send a signed message, once more if its reply was lost: prerequisites keep updates from counting twice."""
         host, port = self._where
         for send in range(_SENDS):
             try:
                 async with self._free:
-                    return (await dns.asyncquery.tcp(update, host, timeout=self._patience, port=port)).rcode()
+                    return (await dns.asyncquery.tcp(message, host, timeout=self._patience, port=port)).rcode()
             except (dns.exception.DNSException, OSError, EOFError) as error:
                 fault = self._fault(error)
                 if send == _SENDS - 1 or not isinstance(fault, Unavailable | Timeout):
