@@ -1,96 +1,30 @@
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
+from tests.fixtures.dnsrecords import (
+    ACME,
+    BY_HAND,
+    DATA,
+    KEY,
+    NOW,
+    OTHER,
+    TTL,
+    Clock,
+    Gone,
+    Mute,
+    Racing,
+    ensure,
+    leftover,
+    names,
+    records,
+)
 
-from dns_service.model import Capability, Cause, Node, Owner, Record, RecordData, RecordKey, RecordType
+from dns_service.model import Capability, Node, Owner, Record, RecordData, RecordKey, RecordType
 from dns_service.providers import refusals
 from dns_service.providers.memory import MemoryProvider, MemorySettings
-from dns_service.service import Records
 from dns_service.verification.model import VerificationState
-from dns_service.verification.providers.nolookup import NoLookup
 from faults import Aborted, AlreadyExists, Conflict, Invalid, NotFound, Timeout, Unavailable
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-TTL = timedelta(seconds=300)
-ACME, OTHER = "00000000-0000-7000-8000-00000000000a", "00000000-0000-7000-8000-00000000000b"
-KEY = RecordKey("acme.example.com", RecordType.A)
-DATA = RecordData(("192.0.2.1",), TTL)
-BY_HAND = Record(KEY, RecordData(("192.0.2.99",), TTL), None, "memory", "example.com")
-
-
-class Racing(MemoryProvider):
-    """A provider at which another writer is faster, `losses` times."""
-
-    def __init__(self, losses):
-        super().__init__(MemorySettings())
-        self.losses = losses
-
-    def lose(self, record):
-        if self.losses:
-            self.losses -= 1
-            raise refusals.changed(record.key)
-
-    async def put(self, record, *, seen):
-        self.lose(record)
-        return await super().put(record, seen=seen)
-
-    async def remove(self, record, *, seen):
-        self.lose(record)
-        await super().remove(record, seen=seen)
-
-
-class Mute(MemoryProvider):
-    """A provider that does what it is told, or not, and gives no answer."""
-
-    def __init__(self, *, works, says=refusals.timed_out):
-        super().__init__(MemorySettings())
-        self.works = works
-        self.says = says
-        self.mute = True
-
-    async def put(self, record, *, seen):
-        written = await super().put(record, seen=seen) if self.works or not self.mute else record
-        if self.mute:
-            raise self.says("memory")
-        return written
-
-    async def remove(self, record, *, seen):
-        if self.works or not self.mute:
-            await super().remove(record, seen=seen)
-        if self.mute:
-            raise self.says("memory")
-
-
-class Gone:
-    """Says that some hosts do not exist."""
-
-    def __init__(self, *hosts):
-        self.hosts = frozenset(hosts)
-
-    async def missing(self, hosts):
-        return self.hosts & frozenset(hosts)
-
-
-class Clock:
-    def __init__(self):
-        self.now = NOW
-
-    def __call__(self):
-        return self.now
-
-
-def records(provider=None, targets=None, clock=lambda: NOW, **more):
-    return Records(provider or MemoryProvider(MemorySettings()), NoLookup(), targets or NoLookup(), clock=clock, **more)
-
-
-async def ensure(service, key=KEY, data=DATA, tenant_id=ACME, operation_id="provision-acme", **more):
-    return await service.ensure(key, data, tenant_id=tenant_id, operation_id=operation_id, **more)
-
-
-async def names(service, **filters):
-    page = await service.list(**{"tenant_id": "", "operation_id": "", "after": None, "size": 100, **filters})
-    return [record.key.name for record in page.records]
 
 
 async def test_ensure_makes_a_record_and_stamps_it():
@@ -275,10 +209,12 @@ async def test_verification_in_memory_says_that_nobody_was_asked():
         ("deep.www.example.com", True),
         ("www.acme.example.com", False),
         ("example.com", False),
+        ("*.example.com", True),
+        ("*.acme.example.com", False),
     ],
 )
 async def test_a_reserved_label_directly_below_a_zone_is_no_tenants(name, reserved):
-    service = records(reserved=("www",))
+    service = records(reserved=("www", "*"))
     if not reserved:
         assert (await ensure(service, RecordKey(name, RecordType.A)))[1]
         return
@@ -347,13 +283,6 @@ async def test_a_target_that_does_not_exist_is_refused(kind, value):
     assert await names(service) == []
 
 
-def leftover(name="left.example.com", tenant_id=ACME):
-    """A stamp whose record somebody took away."""
-    owner = Owner(tenant_id, "provision-acme", NOW)
-    key = RecordKey(name, RecordType.A)
-    return Record(key, RecordData((), timedelta()), owner, "memory", "example.com", create_time=NOW, update_time=NOW)
-
-
 async def test_a_leftover_stamp_is_no_record_and_hinders_only_other_tenants():
     service = records(MemoryProvider(MemorySettings(), [leftover()]))
     key = leftover().key
@@ -363,68 +292,3 @@ async def test_a_leftover_stamp_is_no_record_and_hinders_only_other_tenants():
         await ensure(service, key, tenant_id=OTHER)
     assert (await ensure(service, key, operation_id="provision-again"))[1]
     assert (await service.get(key, tenant_id=ACME)).owner.operation_id == "provision-again"
-
-
-async def sweep(service, **more):
-    found = service.sweep(**{"tenant_id": "", "older_than": timedelta(hours=1), "validate_only": False, **more})
-    return {finding.record.key.name: (finding.cause, finding.removed) async for finding in found}
-
-
-async def dangling_records(targets):
-    """Records made at NOW, of which some will dangle; and the clock they are swept by."""
-    clock = Clock()
-    provider = MemoryProvider(MemorySettings(), [BY_HAND, leftover()])
-    service = records(provider, targets, clock)
-    for name, kind, values in (
-        ("fine.example.com", "CNAME", ("edge.example.net",)),
-        ("lost.example.com", "CNAME", ("gone.example.net",)),
-        ("mail.example.com", "MX", ("10 gone.example.net", "20 edge.example.net")),
-        ("address.example.com", "A", ("192.0.2.1",)),
-    ):
-        await ensure(service, RecordKey(name, RecordType[kind]), RecordData(values, TTL))
-    return service, provider, clock
-
-
-async def test_a_sweep_removes_what_dangles_and_nothing_else():
-    service, provider, clock = await dangling_records(targets := Gone())
-    targets.hosts = frozenset({"gone.example.net"})
-    clock.now += timedelta(minutes=59)
-    assert await sweep(service) == {}
-    clock.now += timedelta(minutes=2)
-    found = {"left.example.com": Cause.RECORD_GONE, "lost.example.com": Cause.TARGET_MISSING}
-    assert await sweep(service, tenant_id=OTHER) == {}
-    assert await sweep(service, validate_only=True) == {name: (cause, False) for name, cause in found.items()}
-    assert await sweep(service) == {name: (cause, True) for name, cause in found.items()}
-    assert await names(service) == ["address.example.com", "fine.example.com", "mail.example.com"]
-    assert (await provider.at(BY_HAND.key.name)).records == (BY_HAND,)
-    assert await sweep(service) == {}
-
-
-async def test_a_sweep_leaves_what_somebody_changes_meanwhile():
-    service, provider, clock = await dangling_records(targets := Gone())
-    targets.hosts = frozenset({"gone.example.net"})
-    clock.now += timedelta(hours=2)
-    key = RecordKey("lost.example.com", RecordType.CNAME)
-    unhurried = provider.stamped
-
-    async def stamped_then_changed():
-        async for record in unhurried():
-            if record.key == key:
-                await ensure(service, key, RecordData(("edge.example.net",), TTL))
-            yield record
-
-    provider.stamped = stamped_then_changed
-    assert (await sweep(service))[key.name] == (Cause.TARGET_MISSING, False)
-    assert (await service.get(key, tenant_id=ACME)).data.values == ("edge.example.net",)
-
-
-async def test_a_sweep_that_loses_a_race_leaves_the_record():
-    service, provider, clock = await dangling_records(targets := Gone())
-    targets.hosts = frozenset({"gone.example.net"})
-    clock.now += timedelta(hours=2)
-
-    async def changed(record, **_):
-        raise refusals.changed(record.key)
-
-    provider.remove = changed
-    assert {removed for _, removed in (await sweep(service)).values()} == {False}
