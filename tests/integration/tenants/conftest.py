@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 from tests.fixtures.identities import Issuer
 from tests.fixtures.servers import Postgres, server
+from tests.fixtures.subscriptions import LONG_AGO, WAY, YESTERDAY, move, read
 from tests.fixtures.tenants import environment
 
 from chassis import AuthSettings, running
@@ -26,6 +27,7 @@ from localstack.servers.postgres import POSTGRES
 from postgreskit import Database
 from tenantmesh.tenants.v1 import catalog_service_pb2 as catalog_pb
 from tenantmesh.tenants.v1 import catalog_service_pb2_grpc as catalog_rpc
+from tenantmesh.tenants.v1 import event_service_pb2 as event_pb
 from tenantmesh.tenants.v1 import event_service_pb2_grpc as event_rpc
 from tenantmesh.tenants.v1 import lead_service_pb2 as lead_pb
 from tenantmesh.tenants.v1 import lead_service_pb2_grpc as lead_rpc
@@ -304,6 +306,36 @@ def subscribed(subscriptions, made, plan):
         return (await subscriptions.CreateSubscription(request)).subscription
 
     return subscribed
+
+
+@pytest.fixture
+def told(events):
+    """What the events say of a subscription."""
+
+    async def told(subscription: subscription_pb2.Subscription) -> list[str]:
+        request = event_pb.ListEventsRequest(
+            tenant_id=subscription.tenant_id,
+            aggregate_type="subscription",
+            aggregate_id=subscription.subscription_id,
+        )
+        return [event.event_type.removeprefix("subscription.") for event in (await events.ListEvents(request)).events]
+
+    return told
+
+
+@pytest.fixture
+def standing(subscriptions, subscribed):
+    """Makes a subscription past its end, and takes it to a state."""
+
+    async def standing(state: str) -> subscription_pb2.Subscription:
+        made = await subscribed(start_time=LONG_AGO, end_time=YESTERDAY, activate=False)
+        for one in WAY[state]:
+            await move(subscriptions, made, one)
+        found = await read(subscriptions, made)
+        assert subscription_pb2.Subscription.State.Name(found.state) == f"STATE_{state}"
+        return found
+
+    return standing
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from postgreskit import Database
 from settingskit import Secret
 from tenantmesh.tenants.v1 import lead_service_pb2 as pb
 from tenantmesh.tenants.v1 import lead_service_pb2_grpc as rpc
+from tenantmesh.tenants.v1 import subscription_service_pb2 as subscription_pb
+from tenantmesh.tenants.v1 import subscription_service_pb2_grpc as subscription_rpc
 from tenantmesh.tenants.v1 import tenant_pb2
 from tenantmesh.tenants.v1 import tenant_service_pb2 as tenant_pb
 from tenants_service import app
@@ -108,14 +110,21 @@ class Unlucky:
 
     def __init__(self, channel, proxy):
         self._channel = channel
-        self._stub = rpc.LeadServiceStub(channel)
+        self._leads = rpc.LeadServiceStub(channel)
+        self._subscriptions = subscription_rpc.SubscriptionServiceStub(channel)
         self._proxy = proxy
         self.lost = 0
 
     async def create(self, request):
+        return await self._insist(self._leads.CreateLead, request)
+
+    async def use(self, request):
+        return await self._insist(self._subscriptions.RecordUsage, request)
+
+    async def _insist(self, call, request):
         while True:
             try:
-                return await self._stub.CreateLead(request, timeout=10)
+                return await call(request, timeout=10)
             except grpc.aio.AioRpcError as error:
                 assert error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN}, error
                 self.lost += 1
@@ -140,6 +149,29 @@ async def test_whatever_the_network_loses_nothing_is_done_twice(settings, opened
             assert await caller.create(request) == first
             assert await admin.fetchval("SELECT count(*) FROM leads WHERE email = $1", request.email) == 1
     assert caller.lost > 10
+
+
+async def test_what_a_tenant_uses_is_counted_once_whatever_the_network_loses(
+    settings, opened, subscribed, plan, subscriptions
+):
+    users = {"name": "users", "hard_limit": 40, "reset_period": "RESET_PERIOD_NEVER"}
+    tenant_id = (await subscribed(plan_id=(await plan(quotas=[users])).plan_id)).tenant_id
+    chance = random.Random(4711)  # noqa: S311 - not for secrecy
+    async with (
+        running("tenants", servicers=app.servicers(settings, *opened), settings=settings.server) as server,
+        fault_proxy(server.address) as proxy,
+        grpc.aio.insecure_channel(proxy.address, QUICK) as channel,
+    ):
+        caller = Unlucky(channel, proxy)
+        for number in range(1, 41):
+            request = subscription_pb.RecordUsageRequest(
+                tenant_id=tenant_id, name="users", amount=1, request_id=str(uuid4())
+            )
+            proxy.cut_after = chance.randrange(1, 900)
+            assert (await caller.use(request)).usage.used == number
+    assert caller.lost > 10
+    stands = await subscriptions.CheckQuota(subscription_pb.CheckQuotaRequest(tenant_id=tenant_id, name="users"))
+    assert (stands.allowed, stands.usage.used) == (True, 40)
 
 
 async def test_a_commit_whose_acknowledgement_is_lost_is_not_done_twice(settings, application, admin):
