@@ -1,3 +1,4 @@
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -42,6 +43,11 @@ class Book:
 
     async def find(self, tenant_id, subscription_id):
         return self.kept.get(subscription_id) if tenant_id == TENANT.tenant_id else None
+
+    @asynccontextmanager
+    async def of(self, tenant_id):
+        assert tenant_id == TENANT.tenant_id
+        yield
 
     async def due(self, tenant_id, now, limit):
         assert (tenant_id, now <= END) == (None, True)

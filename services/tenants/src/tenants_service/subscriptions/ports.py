@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -30,6 +31,10 @@ class Plans(Protocol):
 
 class Subscriptions(Protocol):
     """The records of subscriptions. Each write appends its event."""
+
+    def of(self, tenant_id: UUID) -> AbstractAsyncContextManager[None]:
+        """Whose subscriptions are found and written inside the block, where no tenant's are without it."""
+        ...
 
     async def current(self, tenant_id: UUID) -> Subscription | None:
         """The one of a tenant that is not over."""

@@ -93,9 +93,10 @@ class Agreements:
         due = await self._subscriptions.due(tenant_id, self._now, limit + 1)
         expired = []
         for whose, which in due[:limit]:
-            found = await self._get(whose, which)
-            if is_due(found, self._now):  # nobody else was faster
-                expired.append(await self._move(found, State.EXPIRED, ""))
+            async with self._subscriptions.of(whose):
+                found = await self._get(whose, which)
+                if is_due(found, self._now):  # nobody else was faster
+                    expired.append(await self._move(found, State.EXPIRED, ""))
         return expired, len(due) > limit
 
     async def _offer(self, plan_id: UUID, tenant: Tenant) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum
@@ -44,11 +45,15 @@ WHERE state = 'ACTIVE' AND expiry_notice_time IS NULL AND end_time > $1 AND end_
 
 
 class SubscriptionStore:
-    """The records of subscriptions, in one transaction, be it of their tenant or of the mesh."""
+    """The records of subscriptions, in one transaction that sees the rows of their tenant."""
 
     def __init__(self, tx: Transaction, records: Records) -> None:
         self._tx = tx
         self._records = records
+
+    def of(self, tenant_id: UUID) -> AbstractAsyncContextManager[None]:
+        """Whose subscriptions are found and written inside the block, in a transaction of the mesh."""
+        return seen_by(self._tx, tenant_id)
 
     async def current(self, tenant_id: UUID) -> Subscription | None:
         """The one of a tenant that is not over."""
@@ -62,8 +67,7 @@ class SubscriptionStore:
 
     async def find(self, tenant_id: UUID, subscription_id: UUID) -> Subscription | None:
         """The subscription, kept from changing until the transaction ends."""
-        async with seen_by(self._tx, tenant_id):
-            row = await self._tx.fetchrow(f"{_ONE} FOR UPDATE", tenant_id, subscription_id)
+        row = await self._tx.fetchrow(f"{_ONE} FOR UPDATE", tenant_id, subscription_id)
         return _subscription_in(row) if row else None
 
     async def due(self, tenant_id: UUID | None, now: datetime, limit: int) -> list[tuple[UUID, UUID]]:
@@ -81,9 +85,8 @@ class SubscriptionStore:
     async def replace(self, subscription: Subscription, event_type: str, data: Mapping[str, object]) -> Subscription:
         """Write a subscription that was found, under its next revision, and its event."""
         after = replace(subscription, revision=subscription.revision + 1)
-        async with seen_by(self._tx, after.tenant_id):
-            await self._tx.execute(_UPDATE, *_values(after))
-            await append(self._tx, [_event(after, event_type, data)])
+        await self._tx.execute(_UPDATE, *_values(after))
+        await append(self._tx, [_event(after, event_type, data)])
         return after
 
 
@@ -99,9 +102,10 @@ async def read_page(
     tx: Transaction, page: OpenPage, *, tenant_id: UUID | None, plan_id: UUID | None, state: State | None
 ) -> tuple[list[Subscription], str]:
     """Some of the subscriptions the transaction sees, and the token of those that follow."""
-    wanted = {"tenant_id": tenant_id, "plan_id": plan_id, "state": state.value if state else None}
-    narrowing = {name: value for name, value in wanted.items() if value}
-    conditions = [f"{name} = ${number}" for number, name in enumerate(narrowing, 1)] or ["true"]
+    narrowing = {name: value for name, value in (("tenant_id", tenant_id), ("plan_id", plan_id)) if value}
+    conditions = [f"{name} = ${number}" for number, name in enumerate(narrowing, 1)]
+    # The state is part of the query, so that the server plans anew for the rare ones.
+    conditions.append(f"state = '{state.value}'" if state else "true")
     query = f"SELECT * FROM subscriptions WHERE {' AND '.join(conditions)}"  # noqa: S608 - our own names
     found = await page.fetch(tx, query, *narrowing.values())
     return [_subscription_in(row) for row in found.rows], found.next_token
