@@ -54,7 +54,7 @@ class EventHandlers(rpc.EventServiceServicer):
         page = self._pages.open(
             size=request.page_size, token=request.page_token, order=order, scope=[json.dumps(wanted.scope())]
         )
-        async with self._records.of(request.tenant_id) if request.tenant_id else self._records.of_all() as tx:
+        async with self._records.of_one_or_all(request.tenant_id) as tx:
             events, token = await read_page(tx, page, wanted)
         return pb.ListEventsResponse(events=map(translate.event_to, events), next_page_token=token)
 

@@ -184,7 +184,7 @@ class InvitationHandlers(rpc.InvitationServiceServicer):
         """List whose reminder is due."""
         page = self._due.open(size=request.page_size, token=request.page_token, order=_DUE, scope=[request.tenant_id])
         wanted = {_DUE_AT: self._clock(), "tenant_id = {}": id_from(request.tenant_id)}
-        async with self._records.of(request.tenant_id) if request.tenant_id else self._records.of_all() as tx:
+        async with self._records.of_one_or_all(request.tenant_id) as tx:
             invitations, token = await read_page(tx, page, wanted)
         return pb.ListDueRemindersResponse(invitations=map(invitation_to, invitations), next_page_token=token)
 

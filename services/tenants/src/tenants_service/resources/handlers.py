@@ -51,7 +51,7 @@ class ResourceHandlers(rpc.ResourceServiceServicer):
             order=_ORDER_OF_TYPE if request.type else _ORDER,
             scope=[request.tenant_id, request.type, request.provider, request.operation_id],
         )
-        async with self._records.of(request.tenant_id) if request.tenant_id else self._records.of_all() as tx:
+        async with self._records.of_one_or_all(request.tenant_id) as tx:
             resources, token = await read_page(
                 tx, page, kind=request.type, provider=request.provider, operation_id=request.operation_id
             )
