@@ -110,6 +110,22 @@ async def test_many_accept_the_same_operation_at_once_and_one_has_it(accept, sub
     assert len({answer.outbox_entry.claim_id for answer in answers}) == 1
 
 
+async def test_an_operation_that_works_on_the_tenant_is_not_accepted_anew(accept, outbox, tenants):
+    entry = (await accept(claim=True)).outbox_entry
+    started = (await outbox.CompleteOutboxEntry(pb.CompleteOutboxEntryRequest(**held(entry)))).outbox_entry
+    name = {"tenant_id": entry.tenant_id, "operation_id": entry.operation_id}
+    await tenants.TransitionTenant(tenant_pb.TransitionTenantRequest(**name, state="TENANT_STATE_PROVISIONING"))
+    again = await accept(entry.tenant_id, claim=True)
+    assert (again.created, again.outbox_entry) == (False, started)
+    failed = {"failed_step": "dns", "root_cause": "late"}
+    await tenants.TransitionTenant(
+        tenant_pb.TransitionTenantRequest(**name, state="TENANT_STATE_PROVISION_FAILED", **failed)
+    )
+    retry = await accept(entry.tenant_id, claim=True)
+    assert retry.created
+    assert retry.outbox_entry.outbox_entry_id != entry.outbox_entry_id
+
+
 async def test_the_same_operation_with_another_payload_is_refused(accept):
     tenant_id = (await accept()).outbox_entry.tenant_id
     assert await reason(accept(tenant_id, payload=b"other")) == "OUTBOX_ENTRY_DIFFERS"

@@ -32,9 +32,9 @@ class Book:
 
     read = find
 
-    async def replace(self, count, usage, event_types, amount):
+    async def replace(self, count, event_types, data):
         self.count = count
-        self.events.append((list(event_types), usage.used, amount))
+        self.events.append((list(event_types), data["used"], data["amount"]))
 
     def metering(self):
         return Metering(TENANT, self, Shelf(), now=NOW)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
 from tenants_service.plans.model import Plan
-from tenants_service.quotas.model import Allowance, Count, Usage
+from tenants_service.quotas.model import Allowance, Count
 
 
 class Counts(Protocol):
@@ -25,8 +25,8 @@ class Counts(Protocol):
         """The same, kept from changing until the transaction ends."""
         ...
 
-    async def replace(self, count: Count, usage: Usage, event_types: Sequence[str], amount: int) -> None:
-        """Write a count that was found, and its events."""
+    async def replace(self, count: Count, event_types: Sequence[str], data: Mapping[str, object]) -> None:
+        """Write a count that was found, and its events, which all say the same."""
         ...
 
 

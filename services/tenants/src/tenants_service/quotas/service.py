@@ -32,10 +32,11 @@ class Metering:
         after = counted(self._tenant_id, quota, before, amount, self._now)
         usage = usage_of(quota, after, self._now)
         events = ["quota.used" if amount > 0 else "quota.given_back"]
-        passed = usage.verdict is Verdict.SOFT_EXCEEDED
-        if passed and usage_of(quota, before, self._now).verdict is Verdict.WITHIN:
+        was = usage_of(quota, before, self._now).verdict
+        if (was, usage.verdict) == (Verdict.WITHIN, Verdict.SOFT_EXCEEDED):
             events.append("quota.soft_limit_passed")
-        await self._counts.replace(after, usage, events, amount)
+        told = {"amount": amount, "used": usage.used, "verdict": usage.verdict.value}
+        await self._counts.replace(after, events, told)
         return usage
 
     async def quotas(self, plan_id: UUID | None) -> tuple[Quota, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from postgreskit import OpenPage, Transaction
-from tenants_service.events.model import change_of
+from tenants_service.events.model import Event, change_of
 from tenants_service.events.store import append
 from tenants_service.plans.store import quotas_in
 from tenants_service.quotas.model import EVER, Allowance, Count, Quota, Usage, usage_of
@@ -57,19 +57,13 @@ class CountStore:
         [row] = await self._tx.fetch(locked, self._tenant_id, name)
         return Count(**row)
 
-    async def replace(self, count: Count, usage: Usage, event_types: Sequence[str], amount: int) -> None:
-        """Write a count that was found, and its events."""
+    async def replace(self, count: Count, event_types: Sequence[str], data: Mapping[str, object]) -> None:
+        """Write a count that was found, and its events, which all say the same."""
         await self._tx.execute(_UPDATE, self._tenant_id, count.name, count.used, count.since, count.revision)
-        data = {"amount": amount, "used": usage.used, "verdict": usage.verdict.value}
-        await append(
-            self._tx,
-            [
-                change_of(
-                    "quota", count.name, event_type, revision=count.revision, tenant_id=self._tenant_id, data=data
-                )
-                for event_type in event_types
-            ],
-        )
+        await append(self._tx, [self._event(count, event_type, data) for event_type in event_types])
+
+    def _event(self, count: Count, event_type: str, data: Mapping[str, object]) -> Event:
+        return change_of("quota", count.name, event_type, revision=count.revision, tenant_id=self._tenant_id, data=data)
 
 
 async def read_page(
