@@ -14,6 +14,7 @@ from tenantmesh.tenants.v1 import quota_pb2
 from tenantmesh.tenants.v1 import subscription_service_pb2 as pb
 
 MOST = 2**63 - 1
+WAITS = "SELECT true FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
 WITHIN, SOFT_EXCEEDED, HARD_EXCEEDED = (
     getattr(quota_pb2.QuotaUsage, f"VERDICT_{name}") for name in ("WITHIN", "SOFT_EXCEEDED", "HARD_EXCEEDED")
 )
@@ -110,6 +111,21 @@ async def test_taking_and_giving_back_at_once_loses_nothing(limited):
     await tenant.use(500)
     await asyncio.gather(*(tenant.use(amount) for amount in [7, -5] * 20))
     assert (await tenant.check())[1] == 540
+
+
+async def test_who_waited_while_the_limit_was_lowered_is_held_to_the_lower_one(limited, admin, refused):
+    tenant = await limited(quota(hard=10))
+    await tenant.use(6)
+    async with admin.transaction():
+        await admin.execute("SELECT FROM quota_counts WHERE tenant_id = $1 FOR UPDATE", tenant.tenant_id)
+        waiting = asyncio.create_task(tenant.use(3))
+        async with asyncio.timeout(30):
+            while not await admin.fetchval(WAITS):  # noqa: ASYNC110 - the database tells nobody
+                await asyncio.sleep(0.01)
+        await tenant.limit(quota(hard=8))
+    with refused("QUOTA_EXCEEDED", Kind.EXHAUSTED, used="6", hard_limit="8"):
+        await waiting
+    assert await tenant.check() == (True, 6, WITHIN)
 
 
 async def test_a_repeat_counts_once(limited, refused):

@@ -27,8 +27,8 @@ class Metering:
 
     async def record(self, name: str, amount: int) -> Usage:
         """Note that the tenant has used so much more, or gives some back."""
+        before = await self._counts.find(name)  # and from here on nobody else counts this, whatever limit they saw
         quota = await self._quota(name)
-        before = await self._counts.find(name)  # and from here on nobody else counts this
         after = counted(self._tenant_id, quota, before, amount, self._now)
         usage = usage_of(quota, after, self._now)
         events = ["quota.used" if amount > 0 else "quota.given_back"]
