@@ -31,7 +31,7 @@ def key(name, tenant=ACME):
 
 
 def wanted(name, tenant=ACME, values=("192.0.2.1",)):
-    return pb.EnsureRecordRequest(operation_id=f"provision-tenant-{tenant}", values=values, **key(name, tenant))
+    return pb.EnsureRecordRequest(operation_id=f"provision-tenant-{tenant.lower()}", values=values, **key(name, tenant))
 
 
 def by_update(server):
@@ -145,6 +145,7 @@ async def _lives_and_is_gone(stub, provider):
     assert (made.created, made.record.provider, made.record.zone) == (True, provider, ZONE)
     again = await stub.EnsureRecord(wanted("acme"))
     assert (again.created, again.record) == (False, made.record)
+    assert not (await stub.EnsureRecord(wanted("acme", ACME.upper()))).created
     assert (await stub.GetRecord(pb.GetRecordRequest(**key("acme")))).record == made.record
     assert [one.name for one in (await stub.ListRecords(pb.ListRecordsRequest(tenant_id=ACME))).records] == [
         f"acme.{ZONE}"

@@ -19,7 +19,7 @@ from dns_service.providers.lexicon import LexiconProvider
 from dns_service.providers.powerdns import PowerDnsProvider
 from dns_service.service import Records
 from dns_service.verification.providers.nolookup import NoLookup
-from faults import AlreadyExists, Conflict, Exhausted, Fault, Internal, Timeout, Unavailable
+from faults import AlreadyExists, Conflict, Exhausted, Fault, Internal, Invalid, Timeout, Unavailable
 from settingskit import Secret
 
 TENANT = "0192f0c1-2b3c-7d4e-8f50-112233445566"
@@ -168,6 +168,13 @@ async def test_an_alias_where_something_else_appears_at_the_last_moment_is_refus
 
         provider.at = then_changed
         assert await refusal(provider.put(alias, seen=NOTHING)) == (Conflict, "RECORD_CONFLICT")
+
+
+async def test_a_value_the_server_does_not_take_is_told(powerdns, proxy):
+    async with PowerDnsProvider(powerdns_settings(powerdns, url=proxy.url)) as provider:
+        strange = record(provider, values=("not an address",))
+        assert await refusal(provider.put(strange, seen=NOTHING)) == (Invalid, "VALUE_INVALID")
+        assert (await provider.at(KEY.name)).records == ()
 
 
 async def test_what_a_hoster_makes_something_else_of_is_taken_back(powerdns, proxy):

@@ -36,6 +36,11 @@ def test_a_key_is_read_in_its_one_true_form():
     assert translate.key_from(request(name="münchen.example.com")).name == "xn--mnchen-3ya.example.com"
 
 
+def test_a_tenant_is_the_same_in_capitals():
+    assert translate.tenant_from(pb.ListRecordsRequest(tenant_id=TENANT.upper())) == TENANT
+    assert translate.tenant_from(pb.ListRecordsRequest()) == ""
+
+
 @pytest.mark.parametrize("kind", RecordType)
 def test_every_type_has_its_word_in_the_contract(kind):
     number = record_pb2.RecordType.Value(f"RECORD_TYPE_{kind.name}")

@@ -34,7 +34,7 @@ class DnsHandlers(rpc.DnsServiceServicer):
         record, created = await self._records.ensure(
             key,
             translate.data_from(request, key),
-            tenant_id=request.tenant_id,
+            tenant_id=translate.tenant_from(request),
             operation_id=request.operation_id,
             validate_only=request.validate_only,
         )
@@ -42,14 +42,15 @@ class DnsHandlers(rpc.DnsServiceServicer):
 
     async def GetRecord(self, request: pb.GetRecordRequest, context: Context) -> pb.GetRecordResponse:
         """Read a record from its provider."""
-        record = await self._records.get(translate.key_from(request), tenant_id=request.tenant_id)
+        record = await self._records.get(translate.key_from(request), tenant_id=translate.tenant_from(request))
         return pb.GetRecordResponse(record=translate.record_to(record))
 
     async def ListRecords(self, request: pb.ListRecordsRequest, context: Context) -> pb.ListRecordsResponse:
         """List what the mesh made."""
-        scope = f"dns.ListRecords|{request.tenant_id}|{request.operation_id}"
+        tenant_id = translate.tenant_from(request)
+        scope = f"dns.ListRecords|{tenant_id}|{request.operation_id}"
         page = await self._records.list(
-            tenant_id=request.tenant_id,
+            tenant_id=tenant_id,
             operation_id=request.operation_id,
             after=_key_from(self._tokens.open(request.page_token, scope=scope)),
             size=page_size(request.page_size, default=_PAGE_SIZE, limit=_PAGE_LIMIT),
@@ -62,7 +63,7 @@ class DnsHandlers(rpc.DnsServiceServicer):
     async def DeleteRecord(self, request: pb.DeleteRecordRequest, context: Context) -> pb.DeleteRecordResponse:
         """Remove a record, or confirm that there is none."""
         existed = await self._records.delete(
-            translate.key_from(request), tenant_id=request.tenant_id, operation_id=request.operation_id
+            translate.key_from(request), tenant_id=translate.tenant_from(request), operation_id=request.operation_id
         )
         return pb.DeleteRecordResponse(existed=existed)
 
@@ -72,7 +73,9 @@ class DnsHandlers(rpc.DnsServiceServicer):
         """Ask the name servers, and stream each round."""
         patience = request.patience.ToTimedelta() if request.HasField("patience") else timedelta()
         key = translate.key_from(request)
-        async for verification in self._records.verify(key, tenant_id=request.tenant_id, patience=patience):
+        async for verification in self._records.verify(
+            key, tenant_id=translate.tenant_from(request), patience=patience
+        ):
             yield pb.VerifyRecordResponse(verification=translate.verification_to(verification))
 
     async def SweepRecords(
@@ -80,7 +83,7 @@ class DnsHandlers(rpc.DnsServiceServicer):
     ) -> AsyncIterator[pb.SweepRecordsResponse]:
         """Find what dangles, and stream each finding."""
         async for finding in self._records.sweep(
-            tenant_id=request.tenant_id,
+            tenant_id=translate.tenant_from(request),
             older_than=translate.older_than_from(request),
             validate_only=request.validate_only,
         ):

@@ -23,6 +23,13 @@ _HOSTS = frozenset({RecordType.CNAME, RecordType.MX})
 
 _KeyedRequest = pb.EnsureRecordRequest | pb.GetRecordRequest | pb.DeleteRecordRequest | pb.VerifyRecordRequest
 
+_TenantRequest = _KeyedRequest | pb.ListRecordsRequest | pb.SweepRecordsRequest
+
+
+def tenant_from(request: _TenantRequest) -> str:
+    """Whose call it is. Some languages write identifiers in capitals."""
+    return request.tenant_id.lower()
+
 
 def key_from(request: _KeyedRequest) -> RecordKey:
     """Which record a request is about."""

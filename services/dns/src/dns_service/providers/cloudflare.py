@@ -25,7 +25,7 @@ from dns_service.providers.batches import Batches, Refused
 from dns_service.providers.budget import Budget
 from dns_service.providers.turns import Turns
 from dns_service.providers.zones import Zones
-from faults import Fault, Invalid
+from faults import Fault
 from settingskit import Secret, setting
 
 _log = logging.getLogger(__name__)
@@ -281,15 +281,7 @@ class CloudflareProvider:
         """What a refused change means, once it stands alone."""
         if _LOST & set(refused.args):
             return refusals.changed(record.key)
-        return Invalid(
-            f"The DNS provider does not take this {record.key.type.value} record.",
-            reason="VALUE_INVALID",
-            facts={
-                "name": record.key.name,
-                "type": record.key.type.value,
-                "value": ", ".join(record.data.values),
-            },
-        )
+        return refusals.not_taken(record)
 
 
 def _codes(error: APIStatusError) -> tuple[int, ...]:

@@ -136,9 +136,9 @@ class PowerDnsProvider:
             raise refusals.changed(key)
 
     async def _change(self, record: Record, sets: list[RRSet]) -> None:
-        await self._call("PATCH", f"zones/{record.zone}.", key=record.key, json={"rrsets": sets})
+        await self._call("PATCH", f"zones/{record.zone}.", record, json={"rrsets": sets})
 
-    async def _call(self, method: str, path: str, *, key: RecordKey | None = None, **request: Any) -> Any:
+    async def _call(self, method: str, path: str, record: Record | None = None, **request: Any) -> Any:
         try:
             answer = await self._client.request(method, path, **request)
         except httpx.TimeoutException as error:
@@ -147,18 +147,19 @@ class PowerDnsProvider:
             _log.warning("PowerDNS failed", extra={"path": path, "error": repr(error)})
             raise refusals.unavailable(self.name) from error
         if answer.is_error:
-            raise self._fault(answer, path, key)
+            raise self._fault(answer, path, record)
         return answer.json() if answer.content else None
 
-    def _fault(self, answer: httpx.Response, path: str, key: RecordKey | None) -> Fault:
+    def _fault(self, answer: httpx.Response, path: str, record: Record | None) -> Fault:
         _log.warning("PowerDNS refused", extra={"path": path, "status": answer.status_code, "said": answer.text[:500]})
         match answer.status_code:
             case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
                 return refusals.credentials_refused(self.name)
             case HTTPStatus.NOT_FOUND:
-                return refusals.zone_not_served(key.name if key else path, self.name)
-            case HTTPStatus.UNPROCESSABLE_ENTITY if key and "onflicts with" in answer.text:
-                return refusals.conflict(key, "other")
+                return refusals.zone_not_served(record.key.name if record else path, self.name)
+            case HTTPStatus.UNPROCESSABLE_ENTITY if record:
+                clash = "onflicts with" in answer.text
+                return refusals.conflict(record.key, "other") if clash else refusals.not_taken(record)
             case HTTPStatus.TOO_MANY_REQUESTS:
                 return refusals.rate_limited(self.name, refusals.retry_after(answer.headers))
             case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

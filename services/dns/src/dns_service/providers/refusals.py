@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
-from dns_service.model import RecordKey
-from faults import Aborted, Conflict, Exhausted, Fault, Internal, Timeout, Unavailable
+from dns_service.model import Record, RecordKey
+from faults import Aborted, Conflict, Exhausted, Fault, Internal, Invalid, Timeout, Unavailable
 
 
 def zone_among(zones: Iterable[str], name: str, provider: str) -> str:
@@ -41,6 +41,15 @@ def conflict(key: RecordKey, existing: str) -> Fault:
         f"{key.name} carries a record that cannot stand beside a {key.type.value} record.",
         reason="RECORD_CONFLICT",
         facts={"name": key.name, "type": key.type.value, "existing_type": existing},
+    )
+
+
+def not_taken(record: Record) -> Fault:
+    """The provider does not take a value, for a reason of its own."""
+    return Invalid(
+        f"The DNS provider does not take this {record.key.type.value} record.",
+        reason="VALUE_INVALID",
+        facts={"name": record.key.name, "type": record.key.type.value, "value": ", ".join(record.data.values)},
     )
 
 

@@ -32,7 +32,6 @@ from dns_service.providers import presentation, refusals, stamps
 from dns_service.providers.batches import Batches, Refused
 from dns_service.providers.budget import Budget
 from dns_service.providers.zones import Zones
-from faults import Fault, Invalid
 from settingskit import Secret, setting
 
 _log = logging.getLogger(__name__)
@@ -233,7 +232,7 @@ class Route53Provider:
             # The refusal is prose. Whether somebody was faster shows in a second look.
             if await self.at(record.key.name) != seen:
                 raise refusals.changed(record.key) from refused
-            raise _invalid(record) from refused
+            raise refusals.not_taken(record) from refused
         await asyncio.shield(synced)
 
     def _batch(self, zone: str) -> Batches[_Change, asyncio.Task[None]]:
@@ -344,11 +343,3 @@ def _stamp_set(key: RecordKey, texts: Iterable[str]) -> RecordSet:
 def _record_set(name: str, kind: str, ttl: timedelta, values: Iterable[str]) -> RecordSet:
     records = [{"Value": value} for value in values]
     return {"Name": f"{name}.", "Type": kind, "TTL": int(ttl.total_seconds()), "ResourceRecords": records}
-
-
-def _invalid(record: Record) -> Fault:
-    return Invalid(
-        f"The DNS provider does not take this {record.key.type.value} record.",
-        reason="VALUE_INVALID",
-        facts={"name": record.key.name, "type": record.key.type.value, "value": ", ".join(record.data.values)},
-    )
