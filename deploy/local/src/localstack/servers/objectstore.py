@@ -43,7 +43,7 @@ def command(site: Site) -> list[str]:
     return [
         program("weed"), "-logtostderr=true", "server", f"-ip={HOST}", f"-ip.bind={HOST}",
         f"-dir={site.folder / 'volumes'}", *ports,
-        "-master.telemetry=false", "-master.volumeSizeLimitMB=256",
+        "-master.telemetry=false", "-master.volumeSizeLimitMB=64",
         "-volume.max=0", "-volume.preStopSeconds=0",
         "-filer", "-s3", f"-s3.port={site.ports['s3']}",
         f"-metricsIp={HOST}", f"-metricsPort={site.ports['metrics']}",
@@ -58,7 +58,11 @@ def environment(site: Site) -> Mapping[str, str]:
 
     That the administrator's own keys are in its environment makes them known to it.
     """
-    return {"WEED_S3_SSE_KEK": site.secret("kek")}
+    return {
+        "WEED_S3_SSE_KEK": site.secret("kek"),
+        # A bucket's first object makes one volume of its own instead of seven: the disk has room for so many only.
+        "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",
+    }
 
 
 async def ready(site: Site) -> None:

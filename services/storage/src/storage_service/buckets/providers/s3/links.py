@@ -109,5 +109,6 @@ def _refusal(place: Place) -> dict[str, Any]:
         "Principal": "*",
         "Action": ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"],
         "Resource": [f"arn:aws:s3:::{place.bucket}/{place.prefix}*"],
-        "Condition": {"StringEquals": {"s3:authType": "REST-QUERY-STRING"}},
+        # All but what is signed in a header: not every store says of a link that it is one.
+        "Condition": {"StringNotEquals": {"s3:authType": "REST-HEADER"}},
     }
