@@ -1,6 +1,7 @@
-"""What the tenants service costs beside its own SQL, and with much on record beside little; ratios within one run.
+"""What the tenants service costs beside its own SQL, and with much on record beside little, and what a second replica
+adds; ratios within one run.
 
-python -m tests.load.tenants [cost] [volume]
+python -m tests.load.tenants [cost] [volume] [replicas]
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import secrets
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -23,6 +24,7 @@ from tests.fixtures.servers import Postgres, server
 from tests.fixtures.tenants import environment
 from tests.load.recorded import Recording, Script, recording
 from tests.load.volume import EVENTS, Reader, fill
+from tests.load.writes import compared
 
 from chassis import running
 from localstack.servers.postgres import POSTGRES
@@ -180,9 +182,22 @@ async def filled(postgres: Postgres, tenants: int) -> AsyncIterator[Reader]:
         yield reader
 
 
+# ---------------------------------------------------------------------------------------------------------- replicas
+async def replicas(postgres: Postgres) -> None:
+    """Tenants made by many at once, at one process and at two on one database."""
+    told = await environment(postgres, **LIMITS, DATABASE_POOL_MAX="16", DATABASE_POOL_WAIT="30s")
+    async with AsyncExitStack() as stack:
+        asked = []
+        for _ in range(2):
+            process = await stack.enter_async_context(service("tenants", **told))
+            channel = await stack.enter_async_context(grpc.aio.insecure_channel(process.address))
+            asked.append((process.process.pid, Caller(channel).create_tenant))
+        await compared(asked)
+
+
 async def main(wanted: list[str]) -> None:
     """Start a server, measure what is wanted, stop it."""
-    parts = {"cost": cost, "volume": volume}
+    parts = {"cost": cost, "volume": volume, "replicas": replicas}
     with tempfile.TemporaryDirectory() as folder:
         async with server(POSTGRES, Path(folder)) as one:
             for name in wanted or parts:
