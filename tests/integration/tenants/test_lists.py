@@ -191,6 +191,19 @@ async def test_bounds_are_the_contracts(tenants, refused, bad, field):
     assert [violation.field for violation in invalid.fault.violations] == [field]
 
 
+async def test_a_page_of_large_tenants_is_cut_where_a_message_ends(tenants, made):
+    largest = {f"key-{number}": "\U0001f600" * 2048 for number in range(64)}
+    keys = [(await made(metadata=largest, tags=["large"])).key for _ in range(10)]
+    found, token = [], None
+    while token != "":
+        request = pb.ListTenantsRequest(filter='tag = "large"', order_by="create_time", page_token=token or "")
+        page = await tenants.ListTenants(request)
+        assert 1 <= len(page.tenants) < len(keys)
+        found += [tenant.key for tenant in page.tenants]
+        token = page.next_page_token
+    assert found == keys
+
+
 async def test_leads_are_listed_the_newest_first(leads, sign_up, application):
     before = datetime.now(UTC)
     new = [await leads.CreateLead(application(company_name=f"Company {number}")) for number in range(3)]

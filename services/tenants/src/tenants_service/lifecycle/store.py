@@ -9,6 +9,7 @@ import asyncpg
 
 from postgreskit import OpenPage, Transaction
 from tenants_service.lifecycle.model import Transition
+from tenants_service.store import close_fitting
 from tenants_service.tenants.model import State, not_found
 from tenants_service.tenants.store import failure_in
 
@@ -20,7 +21,10 @@ async def read_transitions(tx: Transaction, page: OpenPage, tenant_id: UUID) -> 
     """Some transitions of a tenant, and the token of those that follow."""
     if not await tx.fetchval(_KNOWN, tenant_id):
         raise not_found(tenant_id=tenant_id)
-    found = await page.fetch(tx, _TRANSITIONS, tenant_id)
+    sql, values = page.select(_TRANSITIONS, tenant_id)
+    found = close_fitting(
+        page, await tx.fetch(sql, *values), lambda row: len(row["reason"]) + len(row["failure"] or "")
+    )
     return [_transition_in(row) for row in found.rows], found.next_token
 
 

@@ -16,7 +16,7 @@ from postgreskit import OpenPage, Transaction, constraint_faults
 from tenants_service.events.model import Event, change_of
 from tenants_service.events.store import append
 from tenants_service.names.model import name_of
-from tenants_service.store import Records, seen_by
+from tenants_service.store import Records, close_fitting, seen_by
 from tenants_service.tenants.model import Address, Branding, Contact, Failure, State, Tenant, Tier, not_found
 
 # In this order they are the columns, and the arguments of every statement that writes them.
@@ -111,8 +111,14 @@ async def read_page(
 ) -> tuple[list[Tenant], str]:
     """Some tenants, and the token of those that follow."""
     shown = "true" if show_deleted else "delete_time IS NULL"
-    found = await page.fetch(tx, f"{SELECT} WHERE {shown} AND {condition}", *arguments)
+    sql, values = page.select(f"{SELECT} WHERE {shown} AND {condition}", *arguments)
+    found = close_fitting(page, await tx.fetch(sql, *values), _size)
     return [tenant_in(row) for row in found.rows], found.next_token
+
+
+def _size(row: asyncpg.Record) -> int:
+    texts = (row["metadata"], row["contacts"], row["failure"] or "", *row["domains"], *row["tags"])
+    return sum(map(len, texts))
 
 
 def tenant_in(row: asyncpg.Record) -> Tenant:
