@@ -36,10 +36,23 @@ STORAGE = service(
         "TENANT_DATABASE_URL": databases.addresses(site)["STORAGE_ADMIN_DATABASE_URL"],
     },
 )
+NOTIFICATIONS = service(
+    "notifications",
+    "messages to people",
+    needs=("mailsink",),
+    tables=True,
+    environment=lambda site: {
+        "NOTIFICATIONS_SECRET": site.secret("seal"),
+        "NOTIFICATION_PROVIDER": "smtp",
+        "NOTIFICATION_FROM": f"no-reply@{site.settings.zone}",
+        "NOTIFICATION_PUBLIC_URL": f"http://{HOST}:8080",
+    },
+)
 MESH = (
     TENANTS,
     service("dns", "DNS records of tenants", needs=("nameserver",)),
     STORAGE,
+    NOTIFICATIONS,
 )
 
 COMPONENTS: tuple[Component, ...] = (

@@ -41,13 +41,18 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     `limit_bytes`. Shorten the variables.
     """
     ERROR_REASON_VARIABLES_EXPIRED: _ErrorReason.ValueType  # 6
-    """FAILED_PRECONDITION: the secret variables of the delivery are no longer kept. Metadata: `delivery_id`. Send it
-    anew, with a new request_id, to those who failed.
+    """FAILED_PRECONDITION: what the messages of the delivery are written from is no longer kept. Metadata: `delivery_id`.
+    Send it anew, with a new request_id, to those who failed.
     """
     ERROR_REASON_ADDRESS_INVALID: _ErrorReason.ValueType  # 7
     """INVALID_ARGUMENT: the address is none. Metadata: `rule`. Correct the address."""
     ERROR_REASON_UNSUBSCRIBE_TOKEN_INVALID: _ErrorReason.ValueType  # 8
     """INVALID_ARGUMENT: the token is in no message of ours. Metadata: none. Use the link as it stands in the message."""
+    ERROR_REASON_VARIABLE_INVALID: _ErrorReason.ValueType  # 9
+    """INVALID_ARGUMENT: a variable has a value that cannot stand where the template puts it, such as a link that does not
+    begin with https:// or http://, or a time that is none; nothing was sent. Metadata: `template_id`, `variables`,
+    `recipient` (the number of the first, counted from 0). Correct the value.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call to the notifications service was refused. On the wire `google.rpc.ErrorInfo.reason` is the name without
@@ -74,10 +79,15 @@ ERROR_REASON_RENDERING_TOO_LARGE: ErrorReason.ValueType  # 5
 `limit_bytes`. Shorten the variables.
 """
 ERROR_REASON_VARIABLES_EXPIRED: ErrorReason.ValueType  # 6
-"""FAILED_PRECONDITION: the secret variables of the delivery are no longer kept. Metadata: `delivery_id`. Send it
-anew, with a new request_id, to those who failed.
+"""FAILED_PRECONDITION: what the messages of the delivery are written from is no longer kept. Metadata: `delivery_id`.
+Send it anew, with a new request_id, to those who failed.
 """
 ERROR_REASON_ADDRESS_INVALID: ErrorReason.ValueType  # 7
 """INVALID_ARGUMENT: the address is none. Metadata: `rule`. Correct the address."""
 ERROR_REASON_UNSUBSCRIBE_TOKEN_INVALID: ErrorReason.ValueType  # 8
 """INVALID_ARGUMENT: the token is in no message of ours. Metadata: none. Use the link as it stands in the message."""
+ERROR_REASON_VARIABLE_INVALID: ErrorReason.ValueType  # 9
+"""INVALID_ARGUMENT: a variable has a value that cannot stand where the template puts it, such as a link that does not
+begin with https:// or http://, or a time that is none; nothing was sent. Metadata: `template_id`, `variables`,
+`recipient` (the number of the first, counted from 0). Correct the value.
+"""

@@ -121,7 +121,8 @@ class NotificationServiceServicer:
         deadline of the call; whoever is still QUEUED then is sent to all the same, and WatchDelivery tells. A recipient
         who fails is no error of the call and harms no other.
 
-        Reasons: TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, VARIABLE_MISSING, RENDERING_TOO_LARGE, REQUEST_ID_REUSED.
+        Reasons: TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, VARIABLE_MISSING, VARIABLE_INVALID, RENDERING_TOO_LARGE,
+        REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -163,7 +164,7 @@ class NotificationServiceServicer:
         """Sends again to those recipients who failed, and to nobody else. It answers at once; WatchDelivery tells how it
         goes.
 
-        Reasons: DELIVERY_NOT_FOUND, VARIABLES_EXPIRED, TEMPLATE_NOT_FOUND, TEMPLATE_INVALID.
+        Reasons: DELIVERY_NOT_FOUND, VARIABLES_EXPIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -199,7 +200,7 @@ class NotificationServiceServicer:
     def PreviewTemplate(self, request, context):
         """Writes a message from a template and sends it to nobody.
 
-        Reasons: TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, VARIABLE_MISSING, RENDERING_TOO_LARGE.
+        Reasons: TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, VARIABLE_MISSING, VARIABLE_INVALID, RENDERING_TOO_LARGE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

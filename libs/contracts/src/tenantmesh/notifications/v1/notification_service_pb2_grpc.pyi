@@ -46,7 +46,8 @@ class NotificationServiceStub:
     deadline of the call; whoever is still QUEUED then is sent to all the same, and WatchDelivery tells. A recipient
     who fails is no error of the call and harms no other.
 
-    Reasons: TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, VARIABLE_MISSING, RENDERING_TOO_LARGE, REQUEST_ID_REUSED.
+    Reasons: TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, VARIABLE_MISSING, VARIABLE_INVALID, RENDERING_TOO_LARGE,
+    REQUEST_ID_REUSED.
     """
     GetDelivery: grpc.UnaryUnaryMultiCallable[delivery_pb2.GetDeliveryRequest, delivery_pb2.GetDeliveryResponse]
     """Reads a delivery and what became of each recipient.
@@ -72,7 +73,7 @@ class NotificationServiceStub:
     """Sends again to those recipients who failed, and to nobody else. It answers at once; WatchDelivery tells how it
     goes.
 
-    Reasons: DELIVERY_NOT_FOUND, VARIABLES_EXPIRED, TEMPLATE_NOT_FOUND, TEMPLATE_INVALID.
+    Reasons: DELIVERY_NOT_FOUND, VARIABLES_EXPIRED.
     """
     CancelDelivery: grpc.UnaryUnaryMultiCallable[delivery_pb2.CancelDeliveryRequest, delivery_pb2.CancelDeliveryResponse]
     """Sends nothing to the recipients who are still QUEUED. What was sent is sent.
@@ -92,7 +93,7 @@ class NotificationServiceStub:
     PreviewTemplate: grpc.UnaryUnaryMultiCallable[template_pb2.PreviewTemplateRequest, template_pb2.PreviewTemplateResponse]
     """Writes a message from a template and sends it to nobody.
 
-    Reasons: TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, VARIABLE_MISSING, RENDERING_TOO_LARGE.
+    Reasons: TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, VARIABLE_MISSING, VARIABLE_INVALID, RENDERING_TOO_LARGE.
     """
     AddSuppression: grpc.UnaryUnaryMultiCallable[suppression_pb2.AddSuppressionRequest, suppression_pb2.AddSuppressionResponse]
     """Puts an address on the suppression list, or confirms that it stands there.
@@ -134,7 +135,8 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     deadline of the call; whoever is still QUEUED then is sent to all the same, and WatchDelivery tells. A recipient
     who fails is no error of the call and harms no other.
 
-    Reasons: TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, VARIABLE_MISSING, RENDERING_TOO_LARGE, REQUEST_ID_REUSED.
+    Reasons: TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, VARIABLE_MISSING, VARIABLE_INVALID, RENDERING_TOO_LARGE,
+    REQUEST_ID_REUSED.
     """
     GetDelivery: aio.UnaryUnaryMultiCallable[delivery_pb2.GetDeliveryRequest, delivery_pb2.GetDeliveryResponse]  # type: ignore[assignment]
     """Reads a delivery and what became of each recipient.
@@ -160,7 +162,7 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     """Sends again to those recipients who failed, and to nobody else. It answers at once; WatchDelivery tells how it
     goes.
 
-    Reasons: DELIVERY_NOT_FOUND, VARIABLES_EXPIRED, TEMPLATE_NOT_FOUND, TEMPLATE_INVALID.
+    Reasons: DELIVERY_NOT_FOUND, VARIABLES_EXPIRED.
     """
     CancelDelivery: aio.UnaryUnaryMultiCallable[delivery_pb2.CancelDeliveryRequest, delivery_pb2.CancelDeliveryResponse]  # type: ignore[assignment]
     """Sends nothing to the recipients who are still QUEUED. What was sent is sent.
@@ -180,7 +182,7 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     PreviewTemplate: aio.UnaryUnaryMultiCallable[template_pb2.PreviewTemplateRequest, template_pb2.PreviewTemplateResponse]  # type: ignore[assignment]
     """Writes a message from a template and sends it to nobody.
 
-    Reasons: TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, VARIABLE_MISSING, RENDERING_TOO_LARGE.
+    Reasons: TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, VARIABLE_MISSING, VARIABLE_INVALID, RENDERING_TOO_LARGE.
     """
     AddSuppression: aio.UnaryUnaryMultiCallable[suppression_pb2.AddSuppressionRequest, suppression_pb2.AddSuppressionResponse]  # type: ignore[assignment]
     """Puts an address on the suppression list, or confirms that it stands there.
@@ -225,7 +227,8 @@ class NotificationServiceServicer(metaclass=abc_1.ABCMeta):
         deadline of the call; whoever is still QUEUED then is sent to all the same, and WatchDelivery tells. A recipient
         who fails is no error of the call and harms no other.
 
-        Reasons: TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, VARIABLE_MISSING, RENDERING_TOO_LARGE, REQUEST_ID_REUSED.
+        Reasons: TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, VARIABLE_MISSING, VARIABLE_INVALID, RENDERING_TOO_LARGE,
+        REQUEST_ID_REUSED.
         """
 
     @abc_1.abstractmethod
@@ -275,7 +278,7 @@ class NotificationServiceServicer(metaclass=abc_1.ABCMeta):
         """Sends again to those recipients who failed, and to nobody else. It answers at once; WatchDelivery tells how it
         goes.
 
-        Reasons: DELIVERY_NOT_FOUND, VARIABLES_EXPIRED, TEMPLATE_NOT_FOUND, TEMPLATE_INVALID.
+        Reasons: DELIVERY_NOT_FOUND, VARIABLES_EXPIRED.
         """
 
     @abc_1.abstractmethod
@@ -319,7 +322,7 @@ class NotificationServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[template_pb2.PreviewTemplateResponse, abc.Awaitable[template_pb2.PreviewTemplateResponse]]:
         """Writes a message from a template and sends it to nobody.
 
-        Reasons: TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, VARIABLE_MISSING, RENDERING_TOO_LARGE.
+        Reasons: TEMPLATE_NOT_FOUND, TEMPLATE_INVALID, VARIABLE_MISSING, VARIABLE_INVALID, RENDERING_TOO_LARGE.
         """
 
     @abc_1.abstractmethod

@@ -35,7 +35,7 @@ class _RecipientStateEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Recipie
     RECIPIENT_STATE_DELIVERED: _RecipientState.ValueType  # 3
     """The provider says that the recipient's server took it over."""
     RECIPIENT_STATE_SKIPPED: _RecipientState.ValueType  # 4
-    """Nothing was sent, because the provider is switched off."""
+    """Nothing was sent, because the provider is switched off, or only writes down what it would send."""
     RECIPIENT_STATE_FAILED: _RecipientState.ValueType  # 5
     """It was not sent, or it is not known whether it was; `failure` says why."""
     RECIPIENT_STATE_SUPPRESSED: _RecipientState.ValueType  # 6
@@ -55,7 +55,7 @@ RECIPIENT_STATE_SENT: RecipientState.ValueType  # 2
 RECIPIENT_STATE_DELIVERED: RecipientState.ValueType  # 3
 """The provider says that the recipient's server took it over."""
 RECIPIENT_STATE_SKIPPED: RecipientState.ValueType  # 4
-"""Nothing was sent, because the provider is switched off."""
+"""Nothing was sent, because the provider is switched off, or only writes down what it would send."""
 RECIPIENT_STATE_FAILED: RecipientState.ValueType  # 5
 """It was not sent, or it is not known whether it was; `failure` says why."""
 RECIPIENT_STATE_SUPPRESSED: RecipientState.ValueType  # 6

@@ -1,0 +1,1 @@
+"""Sending what is queued, in the background, by whichever process is free."""

@@ -1,0 +1,1 @@
+"""Addresses that are no longer sent everything."""

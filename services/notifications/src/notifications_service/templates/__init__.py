@@ -1,0 +1,1 @@
+"""What messages say and how they look."""
