@@ -10,6 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
+from tests.fixtures.databases import administrator
 
 from settingskit import Secret
 from storage_service.blueprint.providers.folder import BlueprintSettings, load
@@ -73,12 +74,7 @@ async def as_superuser(postgres):
 async def as_administrator(postgres):
     """As managed PostgreSQL gives it: may make roles and databases, owns its database, and is no superuser."""
     superuser = await postgres.database()
-    name, role = superuser.rpartition("/")[2], f"administrator_{uuid4().hex[:8]}"
-    connection = await asyncpg.connect(superuser)
-    await connection.execute(f"CREATE ROLE {role} LOGIN CREATEROLE CREATEDB PASSWORD 'word'")
-    await connection.execute(f'ALTER DATABASE "{name}" OWNER TO {role}')
-    await connection.close()
-    async with postgres_as(f"postgresql://{role}:word@127.0.0.1:{postgres.port}/{name}", superuser) as world:
+    async with postgres_as(await administrator(superuser), superuser) as world:
         yield world
 
 

@@ -13,7 +13,7 @@ from localstack.servers.mailsink import MAILSINK
 from localstack.servers.mesh import service
 from localstack.servers.nameserver import NAMESERVER
 from localstack.servers.objectstore import OBJECTSTORE
-from localstack.servers.postgres import POSTGRES
+from localstack.servers.postgres import POSTGRES, programs
 from localstack.servers.prometheus import PROMETHEUS
 from localstack.servers.temporal import TEMPORAL
 from localstack.site import HOST
@@ -34,6 +34,8 @@ STORAGE = service(
         "STORAGE_PROVIDER": "s3",
         "SCHEMA_PROVIDER": "postgres",
         "TENANT_DATABASE_URL": databases.addresses(site)["STORAGE_ADMIN_DATABASE_URL"],
+        "POSTGRES_PROGRAMS": str(programs()),
+        "EXPORT_KEY": site.secret("exports"),
     },
 )
 NOTIFICATIONS = service(

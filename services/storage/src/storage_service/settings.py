@@ -53,6 +53,10 @@ class StorageSettings:
         if self.server.mode is Mode.PRODUCTION:
             message = "memory keeps nothing, and MESH_MODE=production refuses it"
             problems += [Problem(name, message) for name, chosen, _ in choices if chosen == "memory"]
+            if self.schemas.exports.key is None:
+                problems.append(
+                    Problem("EXPORT_KEY", "is required by MESH_MODE=production: replicas must know their own")
+                )
         if problems:
             raise SettingsInvalid(problems)
 

@@ -9,7 +9,11 @@ from typing import Any
 
 import grpc
 
+from chassis.context import current
+from faults import Denied
 from pagekit import PageTokens, page_size
+from storage_service.exports import translate as exported
+from storage_service.exports.service import Exports
 from storage_service.rollouts import translate as rollout
 from storage_service.rollouts.service import Rollouts
 from storage_service.schemas import tokens
@@ -24,7 +28,9 @@ from storage_service.schemas.translate import (
     tenant_from,
     time_to,
 )
+from tenantmesh.storage.v1 import export_pb2 as export_pb
 from tenantmesh.storage.v1 import migration_pb2 as migration_pb
+from tenantmesh.storage.v1 import restore_pb2 as restore_pb
 from tenantmesh.storage.v1 import schema_password_pb2 as password_pb
 from tenantmesh.storage.v1 import schema_pb2 as pb
 from tenantmesh.storage.v1 import schema_service_pb2_grpc as rpc
@@ -38,8 +44,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class SchemaHandlers(rpc.SchemaServiceServicer):
     """SchemaService over whichever databases hold the tenants' places."""
 
-    def __init__(self, schemas: Schemas, rollouts: Rollouts, page_tokens: PageTokens) -> None:
+    def __init__(self, schemas: Schemas, rollouts: Rollouts, exports: Exports, page_tokens: PageTokens) -> None:
         self._schemas = schemas
+        self._exports = exports
         self._rollouts = rollouts
         self._tokens = page_tokens
 
@@ -89,7 +96,10 @@ class SchemaHandlers(rpc.SchemaServiceServicer):
 
     async def DeleteSchema(self, request: pb.DeleteSchemaRequest, context: Context) -> pb.DeleteSchemaResponse:
         """Remove a place, or confirm that there is none."""
-        existed = await self._schemas.delete(tenant_from(request), operation_id=request.operation_id)
+        tenant = tenant_from(request)
+        if request.export_id:
+            await self._exports.check_complete(tenant, request.export_id)
+        existed = await self._schemas.delete(tenant, operation_id=request.operation_id)
         return pb.DeleteSchemaResponse(existed=existed)
 
     async def RotateSchemaPassword(
@@ -122,15 +132,14 @@ class SchemaHandlers(rpc.SchemaServiceServicer):
         self, request: migration_pb.MigrateSchemasRequest, context: Context
     ) -> AsyncIterator[migration_pb.MigrateSchemasResponse]:
         """Bring schemas to a version, and stream what became of each."""
-        async with aclosing(
-            self._rollouts.migrate(
-                rollout.whose_from(request),
-                version=request.version,
-                parallelism=request.parallelism or rollout.PARALLELISM,
-                max_failures=request.max_failures,
-                validate_only=request.validate_only,
-            )
-        ) as steps:
+        steps = self._rollouts.migrate(
+            rollout.whose_from(request),
+            version=request.version,
+            parallelism=request.parallelism or rollout.PARALLELISM,
+            max_failures=request.max_failures,
+            validate_only=request.validate_only,
+        )
+        async with aclosing(steps):
             async for progress in steps:
                 yield rollout.progress_to(progress)
 
@@ -146,4 +155,98 @@ class SchemaHandlers(rpc.SchemaServiceServicer):
         token = self._tokens.sign((found[size - 1].version,), scope=scope) if len(found) > size else ""
         return migration_pb.ListMigrationsResponse(
             migrations=map(rollout.status_to, found[:size]), next_page_token=token
+        )
+
+    async def ExportSchema(
+        self, request: export_pb.ExportSchemaRequest, context: Context
+    ) -> AsyncIterator[export_pb.ExportSchemaResponse]:
+        """Take an export, and stream how far it is."""
+        steps = self._exports.export(
+            tenant_from(request),
+            operation_id=request.operation_id,
+            export_id=request.export_id,
+            destination=exported.destination_from(request),
+        )
+        async with aclosing(steps):
+            async for step in steps:
+                yield exported.exported_to(step)
+
+    async def GetExport(self, request: export_pb.GetExportRequest, context: Context) -> export_pb.GetExportResponse:
+        """Read an export's manifest."""
+        export = await self._exports.get(
+            tenant_from(request), export_id=request.export_id, destination=exported.destination_from(request)
+        )
+        return export_pb.GetExportResponse(export=exported.export_to(export))
+
+    async def ListExports(
+        self, request: export_pb.ListExportsRequest, context: Context
+    ) -> export_pb.ListExportsResponse:
+        """List a tenant's exports."""
+        scope = f"storage.ListExports|{request.tenant_id}|{request.tenant_key}|{request.tier}|{request.destination}"
+        size = page_size(request.page_size, default=_PAGE_SIZE, limit=_PAGE_LIMIT)
+        position = self._tokens.open(request.page_token, scope=scope)
+        found = await self._exports.list(
+            tenant_from(request),
+            destination=exported.destination_from(request),
+            after="" if position is None else str(position[0]),
+            size=size + 1,
+        )
+        token = self._tokens.sign((found[size - 1].export_id,), scope=scope) if len(found) > size else ""
+        return export_pb.ListExportsResponse(
+            exports=[exported.export_to(one, brief=True) for one in found[:size]], next_page_token=token
+        )
+
+    async def PresignExport(
+        self, request: export_pb.PresignExportRequest, context: Context
+    ) -> export_pb.PresignExportResponse:
+        """Make links to an export."""
+        links, expire_time = await self._exports.links(
+            tenant_from(request),
+            export_id=request.export_id,
+            destination=exported.destination_from(request),
+            lifetime=exported.lifetime_from(request),
+        )
+        return export_pb.PresignExportResponse(
+            links=[export_pb.ExportLink(key=key, url=url) for key, url in links], expire_time=time_to(expire_time)
+        )
+
+    async def DeleteExport(
+        self, request: export_pb.DeleteExportRequest, context: Context
+    ) -> export_pb.DeleteExportResponse:
+        """Remove an export, or confirm that there is none."""
+        existed = await self._exports.delete(
+            tenant_from(request),
+            export_id=request.export_id,
+            destination=exported.destination_from(request),
+            operation_id=request.operation_id,
+        )
+        return export_pb.DeleteExportResponse(existed=existed)
+
+    async def RestoreSchema(
+        self, request: restore_pb.RestoreSchemaRequest, context: Context
+    ) -> AsyncIterator[restore_pb.RestoreSchemaResponse]:
+        """Load an export, and stream how far it is."""
+        source = exported.source_from(request)
+        _check_may_name(source.tenant_id)
+        steps = self._exports.restore(
+            tenant_from(request),
+            source=source,
+            export_id=request.export_id,
+            destination=exported.destination_from(request),
+        )
+        async with aclosing(steps):
+            async for step in steps:
+                yield exported.restored_to(step)
+
+
+def _check_may_name(tenant_id: str) -> None:
+    """The chassis holds a caller to its tenant in `tenant_id`; this holds it where another tenant is named beside."""
+    call = current()
+    bound = call.principal.tenant_id if call and call.principal else ""
+    if bound not in {"", tenant_id}:
+        raise Denied(
+            "The caller acts for another tenant.",
+            reason="TENANT_MISMATCH",
+            facts={"tenant_id": tenant_id},
+            domain="tenantmesh",
         )

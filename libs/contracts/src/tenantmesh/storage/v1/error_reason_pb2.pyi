@@ -110,7 +110,7 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """
     ERROR_REASON_TEMPLATE_FAILED: _ErrorReason.ValueType  # 25
     """FAILED_PRECONDITION: a statement of the seed template failed; nothing of it was kept. Metadata: `template`,
-    `statement` (its number, counted from 1), `line`. Correct the template.
+    `file`, `statement` (its number in that file, counted from 1), `line`. Correct the template.
     """
     ERROR_REASON_VARIABLE_MISSING: _ErrorReason.ValueType  # 26
     """INVALID_ARGUMENT: the seed template asks for variables that were not given. Metadata: `template`, `variables`. Give
@@ -123,8 +123,9 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     `export_id`. Export again with the same id.
     """
     ERROR_REASON_EXPORT_CORRUPT: _ErrorReason.ValueType  # 29
-    """FAILED_PRECONDITION: a file of the export does not have the checksum of the manifest, or what was loaded does not
-    have the rows. Metadata: `export_id`, `key`, `table`. Use another export.
+    """FAILED_PRECONDITION: the manifest does not bear the service's signature, a file of the export does not have the
+    checksum of the manifest, or what was loaded does not have the rows. Metadata: `export_id`, `key`, `table`. Use
+    another export.
     """
     ERROR_REASON_EXPORT_CONFLICT: _ErrorReason.ValueType  # 30
     """ALREADY_EXISTS: an export of that id was made by another operation. Metadata: `export_id`, `operation_id` (of the
@@ -256,7 +257,7 @@ templates, or name another.
 """
 ERROR_REASON_TEMPLATE_FAILED: ErrorReason.ValueType  # 25
 """FAILED_PRECONDITION: a statement of the seed template failed; nothing of it was kept. Metadata: `template`,
-`statement` (its number, counted from 1), `line`. Correct the template.
+`file`, `statement` (its number in that file, counted from 1), `line`. Correct the template.
 """
 ERROR_REASON_VARIABLE_MISSING: ErrorReason.ValueType  # 26
 """INVALID_ARGUMENT: the seed template asks for variables that were not given. Metadata: `template`, `variables`. Give
@@ -269,8 +270,9 @@ ERROR_REASON_EXPORT_INCOMPLETE: ErrorReason.ValueType  # 28
 `export_id`. Export again with the same id.
 """
 ERROR_REASON_EXPORT_CORRUPT: ErrorReason.ValueType  # 29
-"""FAILED_PRECONDITION: a file of the export does not have the checksum of the manifest, or what was loaded does not
-have the rows. Metadata: `export_id`, `key`, `table`. Use another export.
+"""FAILED_PRECONDITION: the manifest does not bear the service's signature, a file of the export does not have the
+checksum of the manifest, or what was loaded does not have the rows. Metadata: `export_id`, `key`, `table`. Use
+another export.
 """
 ERROR_REASON_EXPORT_CONFLICT: ErrorReason.ValueType  # 30
 """ALREADY_EXISTS: an export of that id was made by another operation. Metadata: `export_id`, `operation_id` (of the

@@ -211,7 +211,7 @@ class SchemaServiceServicer:
         It may be told to insist on a complete export. A schema the mesh did not make for this tenant is refused and stays.
 
         Reasons: SCHEMA_NOT_OWNED, SCHEMA_BUSY, OPERATION_MISMATCH, SERVER_NOT_WRITABLE, EXPORT_NOT_FOUND,
-        EXPORT_INCOMPLETE, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        EXPORT_INCOMPLETE, EXPORT_CORRUPT, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -274,8 +274,8 @@ class SchemaServiceServicer:
     def ExportSchema(self, request, context):
         """Writes all of a tenant's rows, as they are at one moment, to a bucket with a manifest, and streams how far it is.
 
-        Reasons: SCHEMA_NOT_FOUND, SCHEMA_NOT_OWNED, BUCKET_NOT_FOUND, EXPORT_CONFLICT, PROVIDER_RATE_LIMITED,
-        PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: SCHEMA_NOT_FOUND, SCHEMA_NOT_OWNED, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, EXPORT_CONFLICT, EXPORT_CORRUPT,
+        CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -284,7 +284,8 @@ class SchemaServiceServicer:
     def GetExport(self, request, context):
         """Reads an export's manifest.
 
-        Reasons: EXPORT_NOT_FOUND, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: EXPORT_NOT_FOUND, EXPORT_CORRUPT, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, PROVIDER_RATE_LIMITED,
+        PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -293,7 +294,8 @@ class SchemaServiceServicer:
     def ListExports(self, request, context):
         """Lists a tenant's exports, from the store itself; the tenant need not exist any more. Ordered by export_id.
 
-        Reasons: PAGE_TOKEN_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: PAGE_TOKEN_INVALID, EXPORT_CORRUPT, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, PROVIDER_RATE_LIMITED,
+        PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -302,8 +304,8 @@ class SchemaServiceServicer:
     def PresignExport(self, request, context):
         """Makes short-lived links by which somebody without credentials can read an export.
 
-        Reasons: EXPORT_NOT_FOUND, EXPORT_INCOMPLETE, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: EXPORT_NOT_FOUND, EXPORT_INCOMPLETE, EXPORT_CORRUPT, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED,
+        PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -312,7 +314,8 @@ class SchemaServiceServicer:
     def DeleteExport(self, request, context):
         """Removes an export, or confirms that there is none.
 
-        Reasons: OPERATION_MISMATCH, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: OPERATION_MISMATCH, EXPORT_CORRUPT, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, PROVIDER_RATE_LIMITED,
+        PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -324,9 +327,9 @@ class SchemaServiceServicer:
         The schema must hold no rows, or only what an interrupted call of the same operation left, which goes first. Rows
         and checksums are compared with the manifest before anything counts.
 
-        Reasons: SCHEMA_NOT_FOUND, SCHEMA_NOT_OWNED, SCHEMA_NOT_EMPTY, SCHEMA_BUSY, SERVER_NOT_WRITABLE, EXPORT_NOT_FOUND,
-        EXPORT_INCOMPLETE, EXPORT_CORRUPT, MIGRATION_FAILED, TENANT_MISMATCH, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: SCHEMA_NOT_FOUND, SCHEMA_NOT_OWNED, SCHEMA_NOT_EMPTY, SCHEMA_BUSY, SERVER_NOT_WRITABLE, BUCKET_NOT_FOUND,
+        BUCKET_NOT_OWNED, EXPORT_NOT_FOUND, EXPORT_INCOMPLETE, EXPORT_CORRUPT, MIGRATION_FAILED, MIGRATION_CHANGED,
+        CAPABILITY_MISSING, TENANT_MISMATCH, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -85,7 +85,7 @@ class SchemaServiceStub:
     It may be told to insist on a complete export. A schema the mesh did not make for this tenant is refused and stays.
 
     Reasons: SCHEMA_NOT_OWNED, SCHEMA_BUSY, OPERATION_MISMATCH, SERVER_NOT_WRITABLE, EXPORT_NOT_FOUND,
-    EXPORT_INCOMPLETE, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    EXPORT_INCOMPLETE, EXPORT_CORRUPT, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
     """
     RotateSchemaPassword: grpc.UnaryUnaryMultiCallable[schema_password_pb2.RotateSchemaPasswordRequest, schema_password_pb2.RotateSchemaPasswordResponse]
     """Lets a new password of the tenant's role be claimed. The one of now works until then. A new schema needs no
@@ -124,29 +124,32 @@ class SchemaServiceStub:
     ExportSchema: grpc.UnaryStreamMultiCallable[export_pb2.ExportSchemaRequest, export_pb2.ExportSchemaResponse]
     """Writes all of a tenant's rows, as they are at one moment, to a bucket with a manifest, and streams how far it is.
 
-    Reasons: SCHEMA_NOT_FOUND, SCHEMA_NOT_OWNED, BUCKET_NOT_FOUND, EXPORT_CONFLICT, PROVIDER_RATE_LIMITED,
-    PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: SCHEMA_NOT_FOUND, SCHEMA_NOT_OWNED, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, EXPORT_CONFLICT, EXPORT_CORRUPT,
+    CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
     """
     GetExport: grpc.UnaryUnaryMultiCallable[export_pb2.GetExportRequest, export_pb2.GetExportResponse]
     """Reads an export's manifest.
 
-    Reasons: EXPORT_NOT_FOUND, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: EXPORT_NOT_FOUND, EXPORT_CORRUPT, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, PROVIDER_RATE_LIMITED,
+    PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
     """
     ListExports: grpc.UnaryUnaryMultiCallable[export_pb2.ListExportsRequest, export_pb2.ListExportsResponse]
     """Lists a tenant's exports, from the store itself; the tenant need not exist any more. Ordered by export_id.
 
-    Reasons: PAGE_TOKEN_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: PAGE_TOKEN_INVALID, EXPORT_CORRUPT, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, PROVIDER_RATE_LIMITED,
+    PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
     """
     PresignExport: grpc.UnaryUnaryMultiCallable[export_pb2.PresignExportRequest, export_pb2.PresignExportResponse]
     """Makes short-lived links by which somebody without credentials can read an export.
 
-    Reasons: EXPORT_NOT_FOUND, EXPORT_INCOMPLETE, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: EXPORT_NOT_FOUND, EXPORT_INCOMPLETE, EXPORT_CORRUPT, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED,
+    PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
     """
     DeleteExport: grpc.UnaryUnaryMultiCallable[export_pb2.DeleteExportRequest, export_pb2.DeleteExportResponse]
     """Removes an export, or confirms that there is none.
 
-    Reasons: OPERATION_MISMATCH, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: OPERATION_MISMATCH, EXPORT_CORRUPT, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, PROVIDER_RATE_LIMITED,
+    PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
     """
     RestoreSchema: grpc.UnaryStreamMultiCallable[restore_pb2.RestoreSchemaRequest, restore_pb2.RestoreSchemaResponse]
     """Loads an export into a tenant's schema, brings it to the newest migration, and streams how far it is.
@@ -154,9 +157,9 @@ class SchemaServiceStub:
     The schema must hold no rows, or only what an interrupted call of the same operation left, which goes first. Rows
     and checksums are compared with the manifest before anything counts.
 
-    Reasons: SCHEMA_NOT_FOUND, SCHEMA_NOT_OWNED, SCHEMA_NOT_EMPTY, SCHEMA_BUSY, SERVER_NOT_WRITABLE, EXPORT_NOT_FOUND,
-    EXPORT_INCOMPLETE, EXPORT_CORRUPT, MIGRATION_FAILED, TENANT_MISMATCH, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: SCHEMA_NOT_FOUND, SCHEMA_NOT_OWNED, SCHEMA_NOT_EMPTY, SCHEMA_BUSY, SERVER_NOT_WRITABLE, BUCKET_NOT_FOUND,
+    BUCKET_NOT_OWNED, EXPORT_NOT_FOUND, EXPORT_INCOMPLETE, EXPORT_CORRUPT, MIGRATION_FAILED, MIGRATION_CHANGED,
+    CAPABILITY_MISSING, TENANT_MISMATCH, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
     """
     GetPlacement: grpc.UnaryUnaryMultiCallable[database_server_pb2.GetPlacementRequest, database_server_pb2.GetPlacementResponse]
     """Tells which database server holds a tenant's schema, or would take it now.
@@ -221,7 +224,7 @@ class SchemaServiceAsyncStub(SchemaServiceStub):
     It may be told to insist on a complete export. A schema the mesh did not make for this tenant is refused and stays.
 
     Reasons: SCHEMA_NOT_OWNED, SCHEMA_BUSY, OPERATION_MISMATCH, SERVER_NOT_WRITABLE, EXPORT_NOT_FOUND,
-    EXPORT_INCOMPLETE, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    EXPORT_INCOMPLETE, EXPORT_CORRUPT, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
     """
     RotateSchemaPassword: aio.UnaryUnaryMultiCallable[schema_password_pb2.RotateSchemaPasswordRequest, schema_password_pb2.RotateSchemaPasswordResponse]  # type: ignore[assignment]
     """Lets a new password of the tenant's role be claimed. The one of now works until then. A new schema needs no
@@ -260,29 +263,32 @@ class SchemaServiceAsyncStub(SchemaServiceStub):
     ExportSchema: aio.UnaryStreamMultiCallable[export_pb2.ExportSchemaRequest, export_pb2.ExportSchemaResponse]  # type: ignore[assignment]
     """Writes all of a tenant's rows, as they are at one moment, to a bucket with a manifest, and streams how far it is.
 
-    Reasons: SCHEMA_NOT_FOUND, SCHEMA_NOT_OWNED, BUCKET_NOT_FOUND, EXPORT_CONFLICT, PROVIDER_RATE_LIMITED,
-    PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: SCHEMA_NOT_FOUND, SCHEMA_NOT_OWNED, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, EXPORT_CONFLICT, EXPORT_CORRUPT,
+    CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
     """
     GetExport: aio.UnaryUnaryMultiCallable[export_pb2.GetExportRequest, export_pb2.GetExportResponse]  # type: ignore[assignment]
     """Reads an export's manifest.
 
-    Reasons: EXPORT_NOT_FOUND, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: EXPORT_NOT_FOUND, EXPORT_CORRUPT, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, PROVIDER_RATE_LIMITED,
+    PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
     """
     ListExports: aio.UnaryUnaryMultiCallable[export_pb2.ListExportsRequest, export_pb2.ListExportsResponse]  # type: ignore[assignment]
     """Lists a tenant's exports, from the store itself; the tenant need not exist any more. Ordered by export_id.
 
-    Reasons: PAGE_TOKEN_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: PAGE_TOKEN_INVALID, EXPORT_CORRUPT, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, PROVIDER_RATE_LIMITED,
+    PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
     """
     PresignExport: aio.UnaryUnaryMultiCallable[export_pb2.PresignExportRequest, export_pb2.PresignExportResponse]  # type: ignore[assignment]
     """Makes short-lived links by which somebody without credentials can read an export.
 
-    Reasons: EXPORT_NOT_FOUND, EXPORT_INCOMPLETE, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: EXPORT_NOT_FOUND, EXPORT_INCOMPLETE, EXPORT_CORRUPT, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED,
+    PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
     """
     DeleteExport: aio.UnaryUnaryMultiCallable[export_pb2.DeleteExportRequest, export_pb2.DeleteExportResponse]  # type: ignore[assignment]
     """Removes an export, or confirms that there is none.
 
-    Reasons: OPERATION_MISMATCH, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: OPERATION_MISMATCH, EXPORT_CORRUPT, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, PROVIDER_RATE_LIMITED,
+    PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
     """
     RestoreSchema: aio.UnaryStreamMultiCallable[restore_pb2.RestoreSchemaRequest, restore_pb2.RestoreSchemaResponse]  # type: ignore[assignment]
     """Loads an export into a tenant's schema, brings it to the newest migration, and streams how far it is.
@@ -290,9 +296,9 @@ class SchemaServiceAsyncStub(SchemaServiceStub):
     The schema must hold no rows, or only what an interrupted call of the same operation left, which goes first. Rows
     and checksums are compared with the manifest before anything counts.
 
-    Reasons: SCHEMA_NOT_FOUND, SCHEMA_NOT_OWNED, SCHEMA_NOT_EMPTY, SCHEMA_BUSY, SERVER_NOT_WRITABLE, EXPORT_NOT_FOUND,
-    EXPORT_INCOMPLETE, EXPORT_CORRUPT, MIGRATION_FAILED, TENANT_MISMATCH, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-    PROVIDER_CREDENTIALS_REFUSED.
+    Reasons: SCHEMA_NOT_FOUND, SCHEMA_NOT_OWNED, SCHEMA_NOT_EMPTY, SCHEMA_BUSY, SERVER_NOT_WRITABLE, BUCKET_NOT_FOUND,
+    BUCKET_NOT_OWNED, EXPORT_NOT_FOUND, EXPORT_INCOMPLETE, EXPORT_CORRUPT, MIGRATION_FAILED, MIGRATION_CHANGED,
+    CAPABILITY_MISSING, TENANT_MISMATCH, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
     """
     GetPlacement: aio.UnaryUnaryMultiCallable[database_server_pb2.GetPlacementRequest, database_server_pb2.GetPlacementResponse]  # type: ignore[assignment]
     """Tells which database server holds a tenant's schema, or would take it now.
@@ -390,7 +396,7 @@ class SchemaServiceServicer(metaclass=abc_1.ABCMeta):
         It may be told to insist on a complete export. A schema the mesh did not make for this tenant is refused and stays.
 
         Reasons: SCHEMA_NOT_OWNED, SCHEMA_BUSY, OPERATION_MISMATCH, SERVER_NOT_WRITABLE, EXPORT_NOT_FOUND,
-        EXPORT_INCOMPLETE, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        EXPORT_INCOMPLETE, EXPORT_CORRUPT, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
 
     @abc_1.abstractmethod
@@ -465,8 +471,8 @@ class SchemaServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[abc.Iterator[export_pb2.ExportSchemaResponse], abc.AsyncIterator[export_pb2.ExportSchemaResponse]]:
         """Writes all of a tenant's rows, as they are at one moment, to a bucket with a manifest, and streams how far it is.
 
-        Reasons: SCHEMA_NOT_FOUND, SCHEMA_NOT_OWNED, BUCKET_NOT_FOUND, EXPORT_CONFLICT, PROVIDER_RATE_LIMITED,
-        PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: SCHEMA_NOT_FOUND, SCHEMA_NOT_OWNED, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, EXPORT_CONFLICT, EXPORT_CORRUPT,
+        CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
 
     @abc_1.abstractmethod
@@ -477,7 +483,8 @@ class SchemaServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[export_pb2.GetExportResponse, abc.Awaitable[export_pb2.GetExportResponse]]:
         """Reads an export's manifest.
 
-        Reasons: EXPORT_NOT_FOUND, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: EXPORT_NOT_FOUND, EXPORT_CORRUPT, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, PROVIDER_RATE_LIMITED,
+        PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
 
     @abc_1.abstractmethod
@@ -488,7 +495,8 @@ class SchemaServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[export_pb2.ListExportsResponse, abc.Awaitable[export_pb2.ListExportsResponse]]:
         """Lists a tenant's exports, from the store itself; the tenant need not exist any more. Ordered by export_id.
 
-        Reasons: PAGE_TOKEN_INVALID, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: PAGE_TOKEN_INVALID, EXPORT_CORRUPT, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, PROVIDER_RATE_LIMITED,
+        PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
 
     @abc_1.abstractmethod
@@ -499,8 +507,8 @@ class SchemaServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[export_pb2.PresignExportResponse, abc.Awaitable[export_pb2.PresignExportResponse]]:
         """Makes short-lived links by which somebody without credentials can read an export.
 
-        Reasons: EXPORT_NOT_FOUND, EXPORT_INCOMPLETE, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: EXPORT_NOT_FOUND, EXPORT_INCOMPLETE, EXPORT_CORRUPT, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED,
+        PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
 
     @abc_1.abstractmethod
@@ -511,7 +519,8 @@ class SchemaServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[export_pb2.DeleteExportResponse, abc.Awaitable[export_pb2.DeleteExportResponse]]:
         """Removes an export, or confirms that there is none.
 
-        Reasons: OPERATION_MISMATCH, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: OPERATION_MISMATCH, EXPORT_CORRUPT, BUCKET_NOT_FOUND, BUCKET_NOT_OWNED, PROVIDER_RATE_LIMITED,
+        PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
 
     @abc_1.abstractmethod
@@ -525,9 +534,9 @@ class SchemaServiceServicer(metaclass=abc_1.ABCMeta):
         The schema must hold no rows, or only what an interrupted call of the same operation left, which goes first. Rows
         and checksums are compared with the manifest before anything counts.
 
-        Reasons: SCHEMA_NOT_FOUND, SCHEMA_NOT_OWNED, SCHEMA_NOT_EMPTY, SCHEMA_BUSY, SERVER_NOT_WRITABLE, EXPORT_NOT_FOUND,
-        EXPORT_INCOMPLETE, EXPORT_CORRUPT, MIGRATION_FAILED, TENANT_MISMATCH, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
-        PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: SCHEMA_NOT_FOUND, SCHEMA_NOT_OWNED, SCHEMA_NOT_EMPTY, SCHEMA_BUSY, SERVER_NOT_WRITABLE, BUCKET_NOT_FOUND,
+        BUCKET_NOT_OWNED, EXPORT_NOT_FOUND, EXPORT_INCOMPLETE, EXPORT_CORRUPT, MIGRATION_FAILED, MIGRATION_CHANGED,
+        CAPABILITY_MISSING, TENANT_MISMATCH, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
 
     @abc_1.abstractmethod

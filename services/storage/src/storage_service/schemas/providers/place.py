@@ -20,7 +20,7 @@ class PostgresPlace:
     def __init__(self, tx: Transaction, tenant: Tenant, standing: Standing, *, pooled_role: str, patience: int) -> None:
         self.standing = standing
         self._patience = patience
-        self._tx = tx
+        self.tx = tx
         self._tenant = tenant
         self._schema = standing.location.schema
         self._role = pooled_role if tenant.pooled else standing.location.role
@@ -43,26 +43,26 @@ class PostgresPlace:
             ]
         if not self.standing.schema:
             statements += [f"CREATE SCHEMA {schema}", f"COMMENT ON SCHEMA {schema} IS {comment}"]
-        await self._tx.execute(";".join([*statements, *_grants(schema, role)]))
+        await self.tx.execute(";".join([*statements, *_grants(schema, role)]))
 
     async def migrate(self, migrations: Sequence[Migration]) -> int:
         """Apply what is lacking."""
-        lacking = await steps.lacking(self._tx, self._schema, migrations)
+        lacking = await steps.lacking(self.tx, self._schema, migrations)
         if lacking and self._tenant.pooled:
-            await steps.hold(self._tx, self._schema, self._patience)
-            lacking = await steps.lacking(self._tx, self._schema, migrations)
+            await steps.hold(self.tx, self._schema, self._patience)
+            lacking = await steps.lacking(self.tx, self._schema, migrations)
         if lacking:
-            await steps.apply(self._tx, self._schema, lacking, shared_by=self._role if self._tenant.pooled else "")
+            await steps.apply(self.tx, self._schema, lacking, shared_by=self._role if self._tenant.pooled else "")
         return max([self.standing.version, *(one.version for one in migrations)])
 
     async def keep(self, record: Record) -> None:
         """Put it on record, and hold the role to it."""
-        await catalog.keep(self._tx, record, self.standing.location)
+        await catalog.keep(self.tx, record, self.standing.location)
         if self._tenant.pooled:
             return
         role, limits = quote(self._role), record.limits
         login = "LOGIN" if record.access_enabled else "NOLOGIN"
-        await self._tx.execute(
+        await self.tx.execute(
             f"ALTER ROLE {role} {login} CONNECTION LIMIT {limits.max_connections};"
             f"ALTER ROLE {role} SET statement_timeout = '{_milliseconds(limits.statement_timeout)}ms';"
             f"ALTER ROLE {role} SET idle_in_transaction_session_timeout"
@@ -72,30 +72,30 @@ class PostgresPlace:
     async def fill(self, template: Template, values: Mapping[str, str]) -> Mapping[str, int]:
         """Run a template as the tenant itself, who can reach nothing else."""
         settings = {"app.tenant_id": self._tenant.tenant_id} | {f"seed.{name}": text for name, text in values.items()}
-        await self._tx.execute(f"SET LOCAL search_path = {quote(self._schema)}, public")
-        await self._tx.fetch(
+        await self.tx.execute(f"SET LOCAL search_path = {quote(self._schema)}, public")
+        await self.tx.fetch(
             "SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) AS s (name, value)",
             list(settings),
             list(settings.values()),
         )
-        await self._tx.execute(f"SET LOCAL ROLE {quote(self._role)}")
+        await self.tx.execute(f"SET LOCAL ROLE {quote(self._role)}")
         try:
-            await run(self._tx, template.scripts)
+            await run(self.tx, template.scripts)
         except ScriptFailed as failed:
             raise template_failed(template, failed.script.file, failed.statement, failed.line) from failed
         rows = await self._count()
-        await self._tx.execute("RESET ROLE")
+        await self.tx.execute("RESET ROLE")
         return rows
 
     async def set_password(self, password: str) -> None:
         """Give the role this password, of which the server sees the verifier only."""
-        await self._tx.execute(f"ALTER ROLE {quote(self._role)} PASSWORD {_literal(verifier_of(password))}")
+        await self.tx.execute(f"ALTER ROLE {quote(self._role)} PASSWORD {_literal(verifier_of(password))}")
 
     async def measure(self) -> int:
         """How many bytes the schema holds."""
         if self._tenant.pooled:
             return 0
-        size = await self._tx.fetchval(f"{catalog.SIZE} quote_ident($1)::regnamespace", self._schema)
+        size = await self.tx.fetchval(f"{catalog.SIZE} quote_ident($1)::regnamespace", self._schema)
         return int(size)
 
     async def drop(self) -> None:
@@ -104,7 +104,7 @@ class PostgresPlace:
             await self._remove_rows()
         else:
             await self._drop_own()
-        await self._tx.execute(
+        await self.tx.execute(
             "DELETE FROM tenantmesh.places WHERE schema_name = $1 AND tenant_id = $2",
             self._schema,
             self._tenant.tenant_id,
@@ -112,17 +112,17 @@ class PostgresPlace:
 
     async def _share(self) -> None:
         """Make the shared schema, unless somebody was faster."""
-        await steps.hold(self._tx, self._schema, self._patience)
+        await steps.hold(self.tx, self._schema, self._patience)
         schema = quote(self._schema)
-        if not await self._tx.fetchval("SELECT 1 FROM pg_namespace WHERE nspname = $1", self._schema):
-            await self._tx.execute(
+        if not await self.tx.fetchval("SELECT 1 FROM pg_namespace WHERE nspname = $1", self._schema):
+            await self.tx.execute(
                 f"CREATE SCHEMA {schema}; COMMENT ON SCHEMA {schema} IS '{catalog.SHARED}';"
                 + ";".join(_grants(schema, quote(self._role)))
             )
 
     async def _count(self) -> dict[str, int]:
         """How many rows of the tenant each table has that it can see."""
-        tables = await self._tx.fetch(
+        tables = await self.tx.fetch(
             "SELECT relname FROM pg_class WHERE relnamespace = quote_ident($1)::regnamespace AND relkind IN ('r', 'p')"
             " AND NOT relispartition AND has_table_privilege(oid, 'SELECT') ORDER BY relname",
             self._schema,
@@ -133,12 +133,12 @@ class PostgresPlace:
             f"SELECT {_literal(row[0])}, count(*) FROM {quote(self._schema)}.{quote(row[0])}"  # noqa: S608 - quoted
             for row in tables
         )
-        return {row[0]: row[1] for row in await self._tx.fetch(counts)}
+        return {row[0]: row[1] for row in await self.tx.fetch(counts)}
 
     async def _remove_rows(self) -> None:
         """Remove every row of a pooled tenant, those first that point to others."""
-        for table in reversed(await catalog.tables(self._tx, self._schema)):
-            await self._tx.execute(
+        for table in reversed(await catalog.tables(self.tx, self._schema)):
+            await self.tx.execute(
                 f"DELETE FROM {quote(self._schema)}.{quote(table)} WHERE tenant_id = $1",  # noqa: S608 - quoted
                 self._tenant.tenant_id,
             )
@@ -146,12 +146,12 @@ class PostgresPlace:
     async def _drop_own(self) -> None:
         role, schema = quote(self._role), quote(self._schema)
         if self.standing.role:
-            await self._tx.execute(f"ALTER ROLE {role} NOLOGIN; GRANT {role} TO CURRENT_USER WITH INHERIT TRUE")
-            await end_connections(self._tx, self._role)
-        await self._tx.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+            await self.tx.execute(f"ALTER ROLE {role} NOLOGIN; GRANT {role} TO CURRENT_USER WITH INHERIT TRUE")
+            await end_connections(self.tx, self._role)
+        await self.tx.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
         if self.standing.role:
-            await self._tx.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
-        await self._tx.execute("DELETE FROM tenantmesh.applied_migrations WHERE schema_name = $1", self._schema)
+            await self.tx.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+        await self.tx.execute("DELETE FROM tenantmesh.applied_migrations WHERE schema_name = $1", self._schema)
 
 
 async def end_connections(tx: Transaction, role: str) -> int:

@@ -89,6 +89,15 @@ class PostgresDatabases:
         async with self._servers[MAIN].transaction(readonly=True) as tx:
             await tx.execute("SELECT 1")
 
+    @property
+    def pooled_role(self) -> str:
+        """The role that tenants share the shared schema through."""
+        return self._settings.pooled_role
+
+    def home(self, tenant: Tenant) -> Connections:  # noqa: ARG002 - there is one server
+        """The server that holds a tenant's place."""
+        return self._servers[MAIN]
+
     @asynccontextmanager
     async def place(self, tenant: Tenant, *, server: str = "") -> AsyncIterator[PostgresPlace]:
         """Hold a tenant's place."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from settingskit import nested, setting
 from storage_service.blueprint.providers.folder import BlueprintSettings
+from storage_service.exports.providers.settings import ExportSettings
 from storage_service.schemas.model import Limits
 from storage_service.schemas.service import Rules
 
@@ -16,6 +17,7 @@ class SchemaDefaults:
     """What a tenant's place is like where a caller says nothing."""
 
     blueprint: BlueprintSettings = nested(BlueprintSettings)
+    exports: ExportSettings = nested(ExportSettings)
     max_connections: int = setting(
         "SCHEMA_MAX_CONNECTIONS", default=20, minimum=1, maximum=10_000, help="Connections a tenant's role may hold."
     )

@@ -1,0 +1,1 @@
+"""Who makes dumps and loads them, and where they are kept."""
