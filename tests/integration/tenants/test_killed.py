@@ -10,12 +10,17 @@ from uuid import uuid4
 import grpc
 import pytest
 from tests.fixtures.processes import service
-from tests.fixtures.tenants import environment
+from tests.fixtures.tenants import environment, person
 
 from tenantmesh.tenants.v1 import event_pb2
 from tenantmesh.tenants.v1 import event_service_pb2 as pb
 from tenantmesh.tenants.v1 import event_service_pb2_grpc as rpc
+from tenantmesh.tenants.v1 import invitation_service_pb2 as invitation_pb
+from tenantmesh.tenants.v1 import invitation_service_pb2_grpc as invitation_rpc
 from tenantmesh.tenants.v1 import lead_service_pb2_grpc as lead_rpc
+from tenantmesh.tenants.v1 import resource_service_pb2 as resource_pb
+from tenantmesh.tenants.v1 import resource_service_pb2_grpc as resource_rpc
+from tenantmesh.tenants.v1 import tenant_service_pb2 as tenant_pb
 from tenantmesh.tenants.v1 import tenant_service_pb2_grpc as tenant_rpc
 from tenants_service import app
 from tenants_service.migrations import Schema
@@ -34,6 +39,9 @@ class Caller:
             "CreateLeadRequest": lead_rpc.LeadServiceStub(channel).CreateLead,
             "CreateTenantRequest": tenant_rpc.TenantServiceStub(channel).CreateTenant,
             "AppendEventsRequest": self.events.AppendEvents,
+            "RecordResourcesRequest": resource_rpc.ResourceServiceStub(channel).RecordResources,
+            "CreateInvitationsRequest": invitation_rpc.InvitationServiceStub(channel).CreateInvitations,
+            "TransitionTenantRequest": tenant_rpc.TenantServiceStub(channel).TransitionTenant,
         }
 
     async def write(self, request):
@@ -60,20 +68,25 @@ class Watcher:
 
 @pytest.fixture
 def writes(application, draft):
-    """A thousand writes that differ, each with a request id: leads, tenants, and events of one more tenant."""
+    """A thousand writes that differ, each with a request id: leads, tenants, and what belongs to one more tenant."""
 
     def writes(tenant_id):
         cause = event_pb2.EventMetadata(run_id="run", activity_id="1")
         for number in range(WRITES):
-            request_id = str(uuid4())
+            one = {"tenant_id": tenant_id, "request_id": str(uuid4())}
             event = pb.NewEvent(event_type="tenant.noticed", aggregate_type="tenant", aggregate_id=str(number))
-            kind = number % 5
-            if kind < 2:
-                yield application(request_id=request_id)
-            elif kind < 4:
-                yield draft(request_id=request_id)
-            else:
-                yield pb.AppendEventsRequest(tenant_id=tenant_id, events=[event], metadata=cause, request_id=request_id)
+            thing = resource_pb.MadeResource(type="bucket", provider="s3", identifier=str(number))
+            match number % 7:
+                case 0 | 1:
+                    yield application(request_id=one["request_id"])
+                case 2 | 3:
+                    yield draft(request_id=one["request_id"])
+                case 4:
+                    yield pb.AppendEventsRequest(events=[event], metadata=cause, **one)
+                case 5:
+                    yield resource_pb.RecordResourcesRequest(resources=[thing], operation_id="provision", **one)
+                case _:
+                    yield invitation_pb.CreateInvitationsRequest(invitees=[person()], **one)
 
     return writes
 
@@ -97,6 +110,8 @@ async def test_what_was_acknowledged_is_there_once_after_a_kill(settled, writes,
     async with service("tenants", **settled) as first, grpc.aio.insecure_channel(first.address) as channel:
         caller = Caller(channel)
         tenant = (await caller.write(draft())).tenant
+        for state in ("TENANT_STATE_PROVISIONING", "TENANT_STATE_ACTIVE"):
+            await caller.write(tenant_pb.TransitionTenantRequest(tenant_id=tenant.tenant_id, state=state))
         requests = list(writes(tenant.tenant_id))
         watching = asyncio.create_task(watcher.watch(caller.events))
 
@@ -118,12 +133,17 @@ async def test_what_was_acknowledged_is_there_once_after_a_kill(settled, writes,
             assert answers.get(request.request_id, answer) == answer
         async with owner_of(settled) as owner:
             kinds = Counter(request.DESCRIPTOR.name for request in requests)
-            assert await owner.fetchval("SELECT count(*) FROM leads") == kinds["CreateLeadRequest"]
-            assert await owner.fetchval("SELECT count(*) FROM tenants") == kinds["CreateTenantRequest"] + 1
+            for table, expected in (
+                ("leads", kinds["CreateLeadRequest"]),
+                ("tenants", kinds["CreateTenantRequest"] + 1),
+                ("resources", kinds["RecordResourcesRequest"]),
+                ("invitations", kinds["CreateInvitationsRequest"]),
+            ):
+                assert await owner.fetchval(f"SELECT count(*) FROM {table}") == expected, table
             on_record = [
                 str(row[0]) for row in await owner.fetch("SELECT event_id FROM domain_events ORDER BY position")
             ]
-            assert len(on_record) == WRITES + 1
+            assert len(on_record) == WRITES + 3
         async with asyncio.timeout(20):
             while len(watcher.seen) < len(on_record):  # noqa: ASYNC110 - the stream tells nobody
                 await asyncio.sleep(0.01)
