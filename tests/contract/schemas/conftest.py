@@ -18,6 +18,7 @@ from storage_service.schemas.model import Limits, Tenant, Tier
 from storage_service.schemas.providers.memory import MemoryDatabases, MemorySettings
 from storage_service.schemas.providers.postgres import PostgresDatabases, PostgresSettings
 from storage_service.schemas.service import Rules, Schemas
+from storage_service.servers.providers.settings import ServersSettings
 
 LIMITS = Limits(20, timedelta(minutes=1), timedelta(minutes=5))
 _numbers = count(1)
@@ -58,7 +59,7 @@ async def postgres_as(address, superuser):
         await connection.close()
 
     # Roles belong to the server, which other tests share.
-    settings = PostgresSettings(url=Secret(address), pooled_role=f"pooled_{uuid4().hex[:8]}")
+    settings = PostgresSettings(servers=ServersSettings(url=Secret(address)), pooled_role=f"pooled_{uuid4().hex[:8]}")
     async with PostgresDatabases(settings) as databases:
         yield World(databases, make_foreign)
 

@@ -25,6 +25,7 @@ from storage_service.schemas.model import Limits, Tenant, Tier
 from storage_service.schemas.providers.connections import ConnectionSettings
 from storage_service.schemas.providers.postgres import PostgresDatabases, PostgresSettings
 from storage_service.schemas.service import Rules, Schemas
+from storage_service.servers.providers.settings import ServersSettings
 
 LIMITS = Limits(20, timedelta(minutes=1), timedelta(minutes=5))
 NOTHING = Limits()
@@ -107,7 +108,7 @@ class World:
 @asynccontextmanager
 async def world_of(superuser, *, address="", blueprint=None, connections=None, pooled_role="") -> AsyncIterator[World]:
     settings = PostgresSettings(
-        url=Secret(address or superuser),
+        servers=ServersSettings(url=Secret(address or superuser)),
         pooled_role=pooled_role or f"pooled_{uuid4().hex[:8]}",  # roles belong to the server, which other tests share
         connections=connections or ConnectionSettings(lock_timeout=timedelta(seconds=30)),
     )

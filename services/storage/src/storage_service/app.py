@@ -90,6 +90,6 @@ def _add_schemas(
     dumps = dumps_type(chosen.choice.databases)(provider, Programs(settings.exports.programs))
     vault = ObjectVault(files, settings.exports.key)
     exports = Exports(schemas, dumps, vault, blueprint, folder=settings.exports.folder)
-    handlers = SchemaHandlers(schemas, Rollouts(provider, blueprint), exports, tokens)  # type: ignore[abstract] # servers follow
+    handlers = SchemaHandlers(schemas, Rollouts(provider, blueprint), exports, provider, tokens)
     made.resources += [provider, files]
     made.servicers.append(Servicer(schema_rpc.add_SchemaServiceServicer_to_server, handlers))

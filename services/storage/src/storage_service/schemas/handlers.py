@@ -28,6 +28,9 @@ from storage_service.schemas.translate import (
     tenant_from,
     time_to,
 )
+from storage_service.servers.ports import Servers
+from storage_service.servers.translate import server_to
+from tenantmesh.storage.v1 import database_server_pb2 as server_pb
 from tenantmesh.storage.v1 import export_pb2 as export_pb
 from tenantmesh.storage.v1 import migration_pb2 as migration_pb
 from tenantmesh.storage.v1 import restore_pb2 as restore_pb
@@ -44,9 +47,12 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class SchemaHandlers(rpc.SchemaServiceServicer):
     """SchemaService over whichever databases hold the tenants' places."""
 
-    def __init__(self, schemas: Schemas, rollouts: Rollouts, exports: Exports, page_tokens: PageTokens) -> None:
+    def __init__(
+        self, schemas: Schemas, rollouts: Rollouts, exports: Exports, servers: Servers, page_tokens: PageTokens
+    ) -> None:
         self._schemas = schemas
         self._exports = exports
+        self._servers = servers
         self._rollouts = rollouts
         self._tokens = page_tokens
 
@@ -237,6 +243,28 @@ class SchemaHandlers(rpc.SchemaServiceServicer):
         async with aclosing(steps):
             async for step in steps:
                 yield exported.restored_to(step)
+
+    async def GetPlacement(
+        self, request: server_pb.GetPlacementRequest, context: Context
+    ) -> server_pb.GetPlacementResponse:
+        """Tell which server holds a place, or would take it now."""
+        name, placed = await self._servers.placement(tenant_from(request))
+        state = next(one for one in await self._servers.states() if one.share.name == name)
+        return server_pb.GetPlacementResponse(server=server_to(state, self._servers.provider), placed=placed)
+
+    async def ListDatabaseServers(
+        self, request: server_pb.ListDatabaseServersRequest, context: Context
+    ) -> server_pb.ListDatabaseServersResponse:
+        """List the servers."""
+        scope = "storage.ListDatabaseServers"
+        size = page_size(request.page_size, default=_PAGE_SIZE, limit=_PAGE_LIMIT)
+        position = self._tokens.open(request.page_token, scope=scope)
+        after = "" if position is None else str(position[0])
+        found = [one for one in await self._servers.states() if one.share.name > after]
+        token = self._tokens.sign((found[size - 1].share.name,), scope=scope) if len(found) > size else ""
+        return server_pb.ListDatabaseServersResponse(
+            servers=[server_to(one, self._servers.provider) for one in found[:size]], next_page_token=token
+        )
 
 
 def _check_may_name(tenant_id: str) -> None:

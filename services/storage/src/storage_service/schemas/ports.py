@@ -53,8 +53,8 @@ class Databases(Protocol):
 
     provider: str
 
-    def place(self, tenant: Tenant, *, server: str = "") -> AbstractAsyncContextManager[Place]:
-        """Hold the tenant's place, where it is or, if there is none, on that server or on one of its own choice."""
+    def place(self, tenant: Tenant, *, server: str = "", new: bool = False) -> AbstractAsyncContextManager[Place]:
+        """Hold the tenant's place, where it is; a new one is laid on that server, or on one that has room."""
         ...
 
     async def look(self, tenant: Tenant, *, server: str = "") -> Standing:

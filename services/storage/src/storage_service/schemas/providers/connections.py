@@ -15,7 +15,7 @@ import asyncpg
 from postgreskit import Migration, Target, Transaction, load_migrations, migrate_on
 from postgreskit.identifiers import quote
 from settingskit import Problem, Secret, SettingsInvalid, setting
-from storage_service.schemas.providers.errors import translated
+from storage_service.schemas.providers.errors import not_writable, translated
 
 CONTROL = "tenantmesh"
 """The schema of the mesh's own tables."""
@@ -35,7 +35,7 @@ class ConnectionSettings:
     """How much of a database server one process may hold."""
 
     pool_max: int = setting(
-        "TENANT_DATABASE_POOL_MAX", default=8, minimum=1, help="Connections one process holds to each server."
+        "TENANT_DATABASE_POOL_MAX", default=16, minimum=2, help="Connections one process holds to each server."
     )
     max_statements: int = setting(
         "TENANT_DATABASE_MAX_STATEMENTS",
@@ -145,6 +145,12 @@ class Connections:
             await self._prepare()
             async with self._opened().acquire() as connection, connection.transaction(readonly=readonly):
                 yield connection
+
+    async def check_writable(self) -> None:
+        """Raise a fault when nothing can be written there now."""
+        async with self.transaction() as tx:
+            if await tx.fetchval("SELECT current_setting('transaction_read_only')::boolean"):
+                raise not_writable(self.server, "read_only")
 
     @property
     def lock_timeout(self) -> int:

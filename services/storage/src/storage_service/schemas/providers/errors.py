@@ -45,7 +45,7 @@ def fault_of(error: BaseException, server: str, schema: str = "") -> Fault:
     """The fault an error is."""
     state = getattr(error, "sqlstate", None) or ""
     if state in _NOT_WRITABLE:
-        return _not_writable(server, _NOT_WRITABLE[state])
+        return not_writable(server, _NOT_WRITABLE[state])
     if state in _BUSY or _CONCURRENT in str(error):
         return busy(server, schema)
     if state[:2] in _REFUSED or state in _REFUSED:
@@ -75,7 +75,8 @@ def busy(server: str, schema: str) -> Fault:
     )
 
 
-def _not_writable(server: str, cause: str) -> Fault:
+def not_writable(server: str, cause: str) -> Fault:
+    """The fault of a server that answers and takes no changes."""
     return Unavailable(
         f"The database server {server} cannot be written to.",
         reason="SERVER_NOT_WRITABLE",

@@ -16,6 +16,7 @@ from settingskit import setting
 from storage_service.blueprint.model import Migration, Template, pending
 from storage_service.rollouts.model import Target
 from storage_service.schemas.model import Applied, Location, Position, Record, Schema, Standing, Tenant
+from storage_service.servers.model import Share, State
 
 MAIN = "main"
 
@@ -70,7 +71,13 @@ class MemoryDatabases:
         """Memory is always there."""
 
     @asynccontextmanager
-    async def place(self, tenant: Tenant, *, server: str = "") -> AsyncIterator[MemoryPlace]:
+    async def place(
+        self,
+        tenant: Tenant,
+        *,
+        server: str = "",
+        new: bool = False,  # noqa: ARG002 - there is one server
+    ) -> AsyncIterator[MemoryPlace]:
         """Hold a tenant's place; what was done to it counts when the block ends well."""
         async with self._locks[self._schema_of(tenant)]:
             place = MemoryPlace(await self.look(tenant, server=server), self._applied(tenant))
@@ -143,6 +150,15 @@ class MemoryDatabases:
             Schema(self._location(record.tenant), record, max(self._shelf.applied[schema], default=0), 0, self.provider)
             for schema, record in chosen[:size]
         ]
+
+    async def states(self) -> Sequence[State]:
+        """There is one."""
+        own = sum(not record.tenant.pooled for record in self._shelf.records.values())
+        return [State(Share(MAIN), available=True, schemas=own)]
+
+    async def placement(self, tenant: Tenant) -> tuple[str, bool]:
+        """There is one."""
+        return MAIN, not (await self.look(tenant)).empty
 
     def address(self, server: str) -> tuple[str, int]:  # noqa: ARG002 - there is one
         """Nowhere."""

@@ -19,6 +19,7 @@ class PostgresPlace:
 
     def __init__(self, tx: Transaction, tenant: Tenant, standing: Standing, *, pooled_role: str, patience: int) -> None:
         self.standing = standing
+        self.dropped = False
         self._patience = patience
         self.tx = tx
         self._tenant = tenant
@@ -100,6 +101,7 @@ class PostgresPlace:
 
     async def drop(self) -> None:
         """Remove the tenant's rows, or its schema with its role; and the record."""
+        self.dropped = True
         if self._tenant.pooled:
             await self._remove_rows()
         else:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from faults import Invalid
+from faults import Fault
 from postgreskit.identifiers import quote
-from settingskit import Secret, nested, setting
+from settingskit import nested, setting
 from storage_service.blueprint.model import Migration
 from storage_service.rollouts.model import Target
 from storage_service.schemas.model import (
@@ -23,23 +24,26 @@ from storage_service.schemas.model import (
 )
 from storage_service.schemas.providers import catalog, steps
 from storage_service.schemas.providers.connections import (
-    Address,
     Connections,
     ConnectionSettings,
 )
+from storage_service.schemas.providers.errors import busy
 from storage_service.schemas.providers.place import PostgresPlace, end_connections
+from storage_service.servers.model import Share, State
+from storage_service.servers.providers.registry import Registry
+from storage_service.servers.providers.settings import ServersSettings
 
-MAIN = "main"
+_STATE = """
+SELECT current_setting('server_version') AS version, pg_database_size(current_database()) AS size,
+       NOT (pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean) AS writable,
+       (SELECT count(*) FROM tenantmesh.places WHERE tier <> 'pooled') AS schemas"""
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresSettings:
     """Settings of the database servers that hold tenants' places."""
 
-    url: Secret = setting(
-        "TENANT_DATABASE_URL",
-        help="Address of the database that holds tenants' schemas, for a role that may create schemas and roles.",
-    )
+    servers: ServersSettings = nested(ServersSettings)
     connections: ConnectionSettings = nested(ConnectionSettings)
     shared_schema: str = setting(
         "SCHEMA_SHARED_NAME", default="tenants_pooled", help="The schema that pooled tenants share."
@@ -49,10 +53,6 @@ class PostgresSettings:
         default="tenants_pooled",
         help="The role that may read and write the shared schema, one tenant at a time; grant it to the product's.",
     )
-
-    def __post_init__(self) -> None:
-        """Refuse addresses that are none."""
-        Address(self.url)
 
 
 class PostgresDatabases:
@@ -65,9 +65,13 @@ class PostgresDatabases:
     def __init__(self, settings: PostgresSettings) -> None:
         self._settings = settings
         self._stack = AsyncExitStack()
-        self._servers = {
-            MAIN: Connections(MAIN, Address(settings.url), settings.connections, pooled_role=settings.pooled_role)
+        self._shares = {
+            share: Connections(share.name, address, settings.connections, pooled_role=settings.pooled_role)
+            for share, address in settings.servers.servers().items()
         }
+        self._servers = {share.name: connections for share, connections in self._shares.items()}
+        self._home = next(iter(self._servers.values()))
+        self._registry = Registry(self._shares)
 
     @property
     def reserved(self) -> frozenset[str]:
@@ -85,8 +89,8 @@ class PostgresDatabases:
         await self._stack.aclose()
 
     async def check(self) -> None:
-        """Raise a fault when the database does not answer."""
-        async with self._servers[MAIN].transaction(readonly=True) as tx:
+        """Raise a fault when the server that everything begins at does not answer."""
+        async with self._home.transaction(readonly=True) as tx:
             await tx.execute("SELECT 1")
 
     @property
@@ -94,25 +98,42 @@ class PostgresDatabases:
         """The role that tenants share the shared schema through."""
         return self._settings.pooled_role
 
-    def home(self, tenant: Tenant) -> Connections:  # noqa: ARG002 - there is one server
-        """The server that holds a tenant's place."""
-        return self._servers[MAIN]
+    async def server_of(self, tenant: Tenant) -> Connections:
+        """The server that holds a tenant's place; the first one, where none does."""
+        return self._servers[await self._registry.find(tenant) or self._home.server]
 
     @asynccontextmanager
-    async def place(self, tenant: Tenant, *, server: str = "") -> AsyncIterator[PostgresPlace]:
+    async def place(self, tenant: Tenant, *, server: str = "", new: bool = False) -> AsyncIterator[PostgresPlace]:
         """Hold a tenant's place."""
-        connections = self._connections(server)
+        if new:
+            await self._registry.reserve(tenant, server)
+        connections = await self.server_of(tenant)
+        async with self._held(tenant, connections) as place:
+            if new and await self._registry.find(tenant) != connections.server:
+                raise busy(connections.server, place.standing.location.schema)  # it was removed in between
+            yield place
+            gone = place.dropped or (place.standing.empty and not new)
+        if gone and not self._registry.single:
+            await self._forget(tenant, connections)
+
+    @asynccontextmanager
+    async def _held(self, tenant: Tenant, connections: Connections) -> AsyncIterator[PostgresPlace]:
         location = self._location(tenant, connections)
         async with connections.transaction(location.schema) as tx:
             await steps.hold(tx, tenant.tenant_id if tenant.pooled else location.schema, connections.lock_timeout)
             found = await catalog.standing(tx, tenant, location)
-            yield PostgresPlace(
-                tx, tenant, found, pooled_role=self._settings.pooled_role, patience=connections.lock_timeout
-            )
+            yield PostgresPlace(tx, tenant, found, pooled_role=self.pooled_role, patience=connections.lock_timeout)
+
+    async def _forget(self, tenant: Tenant, connections: Connections) -> None:
+        """Forget where the place was, unless one is made there again: who makes one holds it as we do here."""
+        async with self._held(tenant, connections) as place:
+            if place.standing.empty:
+                await self._registry.forget(tenant)
 
     async def look(self, tenant: Tenant, *, server: str = "") -> Standing:
-        """What stands at a tenant's names now."""
-        connections = self._connections(server)
+        """What stands at a tenant's names now, or would stand on that server."""
+        found = await self._registry.find(tenant)
+        connections = self._servers[found or await self._registry.choose(tenant, server)]
         location = self._location(tenant, connections)
         async with connections.transaction(location.schema, readonly=True) as tx:
             return await catalog.standing(tx, tenant, location)
@@ -121,7 +142,7 @@ class PostgresDatabases:
         """End what the tenant's role has open."""
         if tenant.pooled:
             return 0
-        connections = self._connections("")
+        connections = await self.server_of(tenant)
         async with connections.transaction(tenant.own_name) as tx:
             # Only who has the rights of a role may end its connections.
             grant = f"GRANT {quote(tenant.own_name)} TO CURRENT_USER WITH INHERIT"
@@ -132,19 +153,21 @@ class PostgresDatabases:
 
     async def applied(self, standing: Standing) -> Sequence[Applied]:
         """The migrations a place has."""
-        async with self._connections(standing.location.server).transaction(readonly=True) as tx:
+        async with self._servers[standing.location.server].transaction(readonly=True) as tx:
             return await catalog.applied(tx, standing.location.schema)
 
     async def targets(self) -> Sequence[Target]:
         """Every schema that is on record."""
-        connections = self._servers[MAIN]
-        async with connections.transaction(readonly=True) as tx:
-            return await catalog.targets(tx, Location("", "", MAIN, connections.address.database))
+        found: list[Target] = []
+        for _, connections in sorted(self._servers.items()):
+            async with connections.transaction(readonly=True) as tx:
+                found += await catalog.targets(tx, _somewhere(connections))
+        return found
 
     async def migrate(self, target: Target, migration: Migration) -> None:
         """Apply one migration in a transaction of its own, unless the schema has it by now."""
-        schema, connections = target.location.schema, self._connections(target.location.server)
-        shared_by = self._settings.pooled_role if schema == self._settings.shared_schema else ""
+        schema, connections = target.location.schema, self._servers[target.location.server]
+        shared_by = self.pooled_role if schema == self._settings.shared_schema else ""
         async with connections.transaction(schema) as tx:
             await steps.hold(tx, schema, connections.lock_timeout)
             if lacking := await steps.lacking(tx, schema, [migration]):
@@ -152,26 +175,49 @@ class PostgresDatabases:
 
     async def list(self, *, tenant_id: str, operation_id: str, after: Position | None, size: int) -> Sequence[Schema]:
         """What the mesh made, in order."""
-        connections = self._servers[MAIN]
-        where = Location("", "", MAIN, connections.address.database)
-        async with connections.transaction(readonly=True) as tx:
-            return await catalog.listed(
-                tx, tenant_id=tenant_id, operation_id=operation_id, after=after, size=size, where=where
-            )
+        found: list[Schema] = []
+        for name, connections in sorted(self._servers.items()):
+            if len(found) < size and (after is None or name >= after.server):
+                async with connections.transaction(readonly=True) as tx:
+                    found += await catalog.listed(
+                        tx,
+                        tenant_id=tenant_id,
+                        operation_id=operation_id,
+                        after=after if after and name == after.server else None,
+                        size=size - len(found),
+                        where=_somewhere(connections),
+                    )
+        return found
+
+    async def states(self) -> Sequence[State]:
+        """Every server as it is now, ordered by name."""
+        asked = [self._state(share, connections) for share, connections in self._shares.items()]
+        return sorted(await asyncio.gather(*asked), key=lambda state: state.share.name)
+
+    async def placement(self, tenant: Tenant) -> tuple[str, bool]:
+        """The server of a tenant's place, or the one that would take it now."""
+        standing = await self.look(tenant)
+        return standing.location.server, not standing.empty
+
+    async def _state(self, share: Share, connections: Connections) -> State:
+        try:
+            async with connections.transaction(readonly=True) as tx:
+                (row,) = await tx.fetch(_STATE)
+        except Fault as fault:
+            return State(share, available=fault.reason == "SERVER_NOT_WRITABLE", writable=False, detail=fault.message)
+        return State(share, available=True, **row)
 
     def address(self, server: str) -> tuple[str, int]:
         """Where tenants reach a server."""
-        address = self._connections(server).address
+        address = self._servers[server].address
         return address.host, address.port
-
-    def _connections(self, server: str) -> Connections:
-        if server not in {"", *self._servers}:
-            raise Invalid(
-                "There is no database server of that name.", reason="SERVER_UNKNOWN", facts={"server": server}
-            )
-        return self._servers[server or MAIN]
 
     def _location(self, tenant: Tenant, connections: Connections) -> Location:
         schema = self._settings.shared_schema if tenant.pooled else tenant.own_name
         role = "" if tenant.pooled else tenant.own_name
         return Location(schema, role, connections.server, connections.address.database)
+
+
+def _somewhere(connections: Connections) -> Location:
+    """Where everything on a server is, whatever it is called."""
+    return Location("", "", connections.server, connections.address.database)

@@ -52,7 +52,7 @@ class PostgresDumps:
                 seed=standing.record.seed if standing.record else None,
             )
             yield Step(len(names))
-            server = self._server(tenant, location.database, connection)
+            server = await self._server(tenant, location.database, connection)
             dumping = asyncio.create_task(self._dump(tenant, server, location, snapshot, file))
             try:
                 for name in names:
@@ -109,7 +109,7 @@ class PostgresDumps:
                 async with self._session(tenant, name) as connection:
                     await prepare(connection, self._databases.pooled_role)
                     await _copy_extensions(keeper, connection)
-                    server = self._server(tenant, name, connection)
+                    server = await self._server(tenant, name, connection)
                     await self._programs.run("pg_restore", server, [*_RESTORE, str(file)])
                     yield connection
             finally:
@@ -131,7 +131,7 @@ class PostgresDumps:
     @asynccontextmanager
     async def _session(self, tenant: Tenant, database: str) -> AsyncIterator[Any]:
         """A connection of its own, since what is done with it takes long."""
-        home = self._databases.home(tenant)
+        home = await self._databases.server_of(tenant)
         with translated(home.server):
             connection = await asyncpg.connect(home.address.url.reveal(), database=database, server_settings=SETTINGS)
             try:
@@ -139,9 +139,11 @@ class PostgresDumps:
             finally:
                 await connection.close(timeout=5)
 
-    def _server(self, tenant: Tenant, database: str, connection: Any) -> Server:
+    async def _server(self, tenant: Tenant, database: str, connection: Any) -> Server:
         """What a session is connected to, as the programs need to know it."""
-        return Server(self._databases.home(tenant).address, database, connection.get_server_version().major)
+        return Server(
+            (await self._databases.server_of(tenant)).address, database, connection.get_server_version().major
+        )
 
 
 async def _compare(rows: Rows, export: Export) -> None:

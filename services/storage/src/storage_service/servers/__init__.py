@@ -1,0 +1,1 @@
+"""The database servers that hold tenants' places, and who lies on which."""

@@ -1,0 +1,1 @@
+"""How servers are told to the service, and where it keeps who lies on which."""
