@@ -25,8 +25,12 @@ class Log(Protocol):
         """A delivery as it stands."""
         ...
 
-    async def recipients(self, delivery: Delivery, *, since: int = -1) -> Sequence[RecipientDelivery]:
-        """Its recipients in their order, only those that changed since a revision."""
+    async def recipients(self, delivery: Delivery) -> Sequence[RecipientDelivery]:
+        """Its recipients in their order."""
+        ...
+
+    async def changed(self, delivery: Delivery, *, since: int) -> Sequence[RecipientDelivery]:
+        """Its recipients that changed after a revision, and not after the delivery was read."""
         ...
 
     async def retry(self, delivery: Delivery, *, include_unknown: bool) -> int | None:

@@ -101,8 +101,8 @@ class Deliveries:
             rung = self._bell.next()
             delivery = await self._found(tenant_id, delivery_id)
             if delivery.revision > since:
-                changed = await self._log.recipients(delivery, since=since)
-                since = max(since, delivery.revision)
+                changed = await self._log.changed(delivery, since=since)
+                since = delivery.revision
                 told = [one for one in changed if one.state is not State.QUEUED]
                 if told or delivery.settled:
                     yield Progress(delivery, told)

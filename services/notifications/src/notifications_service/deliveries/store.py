@@ -42,7 +42,7 @@ FROM deliveries"""
 _RECIPIENTS: Final = """
 SELECT position, email, display_name, language, state, provider, message_id, failure, detail, attempts, send_time,
     update_time
-FROM recipients WHERE tenant_id = $1 AND delivery_id = $2 AND revision > $3 ORDER BY position"""
+FROM recipients WHERE tenant_id = $1 AND delivery_id = $2"""
 _SUPPRESSED: Final = """
 SELECT DISTINCT email FROM suppressions
 WHERE tenant_id IN ($1, '00000000-0000-0000-0000-000000000000') AND email = ANY($2)
@@ -124,10 +124,18 @@ class DeliveryLog:
             row = await tx.fetchrow(f"{_DELIVERY} WHERE tenant_id = $1 AND delivery_id = $2", tenant_id, delivery_id)
         return delivery_in(row) if row else None
 
-    async def recipients(self, delivery: Delivery, *, since: int = -1) -> Sequence[RecipientDelivery]:
-        """Its recipients, only those that changed since a revision."""
+    async def recipients(self, delivery: Delivery) -> Sequence[RecipientDelivery]:
+        """Its recipients in their order."""
+        return await self._recipients(delivery, f"{_RECIPIENTS} ORDER BY position")
+
+    async def changed(self, delivery: Delivery, *, since: int) -> Sequence[RecipientDelivery]:
+        """Its recipients that changed after a revision, and not after the delivery was read."""
+        query = f"{_RECIPIENTS} AND revision > $3 AND revision <= $4 ORDER BY revision, position"
+        return await self._recipients(delivery, query, since, delivery.revision)
+
+    async def _recipients(self, delivery: Delivery, query: str, *bounds: int) -> Sequence[RecipientDelivery]:
         async with self._records.of(delivery.tenant_id) as tx:
-            rows = await tx.fetch(_RECIPIENTS, delivery.tenant_id, delivery.delivery_id, since)
+            rows = await tx.fetch(query, delivery.tenant_id, delivery.delivery_id, *bounds)
         return [recipient_in(row) for row in rows]
 
     async def retry(self, delivery: Delivery, *, include_unknown: bool) -> int | None:

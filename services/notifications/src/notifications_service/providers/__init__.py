@@ -12,6 +12,9 @@ from typing import Any
 PROVIDERS: Mapping[str, str] = {
     "logging": "LoggingProvider",
     "memory": "MemoryProvider",
+    "novu": "NovuProvider",
+    "resend": "ResendProvider",
+    "ses": "SesProvider",
     "smtp": "SmtpProvider",
 }
 
