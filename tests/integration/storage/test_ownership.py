@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from tests.fixtures.stores import open_s3
 
 from faults import AlreadyExists, Conflict
-from storage_service.buckets.model import Feature, FeatureState, Place, Stamp, Tier
+from storage_service.buckets.model import Feature, FeatureState, Place, SettingsChange, Stamp, Tier
 from storage_service.buckets.providers.s3 import documents
 from storage_service.credentials.model import Owner
 from storage_service.objects.model import Removal
@@ -168,6 +168,19 @@ async def test_where_the_store_has_it_it_is_on(moto):
         for name in (made.record.place.bucket, world.names.records, world.names.shared):
             block = await world.s3.get_public_access_block(Bucket=name)
             assert set(block["PublicAccessBlockConfiguration"].values()) == {True}
+
+
+async def test_a_key_of_the_key_service_encrypts_where_one_is_given(moto):
+    async with open_s3(moto) as world:
+        tenant, change = world.tenant(), SettingsChange(kms_key_id="alias/acme")
+        made, _ = await world.places.ensure(tenant, operation_id="op-1", change=change)
+        answer = await world.s3.get_bucket_encryption(Bucket=made.record.place.bucket)
+        (rule,) = answer["ServerSideEncryptionConfiguration"]["Rules"]
+        assert rule["ApplyServerSideEncryptionByDefault"] == {
+            "SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "alias/acme",
+        }  # fmt: skip
+        kept, _ = await world.places.ensure(tenant, operation_id="op-1")
+        assert kept.configuration.kms_key_id == "alias/acme"
 
 
 async def test_a_shared_bucket_that_operators_use_already_is_left_as_it_is(server):

@@ -59,7 +59,7 @@ class BucketHandlers(rpc.BucketServiceServicer):
         scope = f"storage.ListBuckets|{request.tenant_id}|{request.operation_id}"
         after = self._tokens.open(request.page_token, scope=scope)
         page = await self._places.list(
-            tenant_id=request.tenant_id,
+            tenant_id=request.tenant_id.lower(),
             operation_id=request.operation_id,
             after=Place(*map(str, after)) if after else None,
             size=page_size(request.page_size, default=_PAGE_SIZE, limit=_PAGE_LIMIT),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -208,6 +209,11 @@ class Record:
     def stamp(self) -> Stamp:
         """What the bucket itself should say."""
         return Stamp(self.tenant_key, self.tier, self.owner)
+
+    def without(self, credentials: Collection[str]) -> Record:
+        """The record without these credentials."""
+        kept = tuple(one for one in self.credentials if one.credentials_id not in credentials)
+        return replace(self, credentials=kept)
 
     def credential(self, credentials_id: str) -> Credentials | None:
         """One of its credentials."""

@@ -127,15 +127,15 @@ class Places:
         await self._require(Feature.LIMITED_CREDENTIALS)
         before = (await self.owned(tenant)).record
         now = self._clock()
-        record = await self.update_at(
+        entry = await self.update_at(
             before.place,
             lambda held: (
                 held if held.access_enabled is enabled else replace(held, access_enabled=enabled, update_time=now)
             ),
         )
         # Always, and not only when it is new: a call that was interrupted here is completed by the next.
-        await self._admit(record)
-        return await self._seen(record), before.access_enabled is not enabled
+        await self._admit(entry.record)
+        return await self._seen(entry.record), before.access_enabled is not enabled
 
     async def delete(self, tenant: Tenant, *, operation_id: str = "") -> bool:
         """Remove the tenant's empty place and its credentials; answer whether there was one."""
@@ -147,8 +147,8 @@ class Places:
             raise _operation_mismatch(record)
         if standing is not None:
             await self._remove_folders(record)
-        for one in record.credentials:
-            await self.store.identities.withdraw(record.place, one.credentials_id)
+        ended = await self.end_credentials(record, {one.credentials_id for one in record.credentials})
+        entry = ended or entry
         if not record.access_enabled:
             await self.store.links.admit_links(record.place, admitted=True)
         await self.store.buckets.discard(record.place)
@@ -169,7 +169,7 @@ class Places:
 
     async def update_at(
         self, place: Place, change: Callable[[Record], Record], absent: Callable[[], Fault] | None = None
-    ) -> Record:
+    ) -> Entry:
         """Change the record of a place, however others change it at the same time; answer what it is then."""
         for _ in range(_TRIES):
             entry = await self.store.records.find(place)
@@ -177,12 +177,25 @@ class Places:
                 raise absent() if absent else not_found(place, self.store.name)
             wanted = change(entry.record)
             if wanted == entry.record:
-                return wanted
+                return entry
             try:
-                return (await self.store.records.save(wanted, entry)).record
+                return await self.store.records.save(wanted, entry)
             except Aborted:
                 continue
         raise changed(place)
+
+    async def end_credentials(self, record: Record, ended: Collection[str]) -> Entry | None:
+        """Take these credentials from the store and from the record; answer the record then, if it was changed.
+
+        From the store first, so that a call that was interrupted can be repeated, and once more when nobody can claim
+        them any longer: who was about to may have made their key meanwhile.
+        """
+        if not ended:
+            return None
+        await self._withdraw(record.place, ended)
+        entry = await self.update_at(record.place, lambda held: held.without(ended))
+        await self._withdraw(record.place, ended)
+        return entry
 
     async def removable(self, tenant: Tenant) -> Place | None:
         """The tenant's place, if there is one; BUCKET_NOT_OWNED where it is somebody else's."""
@@ -229,6 +242,10 @@ class Places:
             wanted = replace(wanted, complete=True)
             await self.store.records.save(wanted, entry)
         return replace(planned, record=wanted)
+
+    async def _withdraw(self, place: Place, ended: Collection[str]) -> None:
+        for one in sorted(ended):
+            await self.store.identities.withdraw(place, one)
 
     async def _make(self, wanted: Record, entry: Entry) -> None:
         """The bucket and its stamp; where the name is another account's, the record goes again."""

@@ -27,7 +27,7 @@ class AboutTenant(Protocol):
 def tenant_from(request: AboutTenant) -> Tenant:
     """Whose place a request is about."""
     tier = Tier[tier_pb2.Tier.Name(request.tier).removeprefix("TIER_")]
-    return Tenant(request.tenant_id, request.tenant_key, tier)
+    return Tenant(request.tenant_id.lower(), request.tenant_key, tier)
 
 
 def change_from(request: pb.EnsureBucketRequest) -> SettingsChange | None:

@@ -88,10 +88,7 @@ class Issuer:
         }
         if entry is None or not chosen:
             return 0
-        # The record last, so that a call that was interrupted before can be repeated.
-        for one in sorted(chosen):
-            await self._store.identities.withdraw(entry.record.place, one)
-        await self._places.update_at(entry.record.place, lambda record: _without(record, chosen))
+        await self._places.end_credentials(entry.record, chosen)
         return len(chosen)
 
     async def issue_claim(self, tenant: Tenant, credentials_id: str) -> tuple[str, datetime]:
@@ -116,11 +113,10 @@ class Issuer:
         place, credentials_id, digest = self._tokens.read_token(token) or (None, "", "")
         if place is None:
             raise _claim_not_found()
-        record = await self._places.update_at(
+        spent = await self._places.update_at(
             place, lambda one: self._spent(one, credentials_id, digest), _claim_not_found
         )
-        held = record.credential(credentials_id)
-        assert held is not None  # noqa: S101 - it was found a moment ago
+        held = next(one for one in spent.record.credentials if one.credentials_id == credentials_id)
         try:
             await self._store.identities.grant(place, credentials_id, held.access)
             key = await self._store.identities.new_key(place, credentials_id, held.access, held.lifetime)
@@ -128,8 +124,8 @@ class Issuer:
             # Nobody has a key: the token may be tried again.
             await self._places.update_at(place, lambda one: _with(one, replace(held, claim_time=None)))
             raise
-        await self._settle(record, replace(held, access_key_id=key.access_key_id, expire_time=key.expire_time))
-        return record, key
+        made = replace(held, access_key_id=key.access_key_id, expire_time=key.expire_time)
+        return await self._settle(place, made), key
 
     def state_of(self, one: Credentials, record: Record) -> State:
         """How they stand."""
@@ -166,17 +162,14 @@ class Issuer:
                 raise _limit_reached(self._store.name, self._rules.limit)
             return replace(record, credentials=(*record.credentials, wanted))
 
-        record = await self._places.update_at(record.place, added)
+        record = (await self._places.update_at(record.place, added)).record
         held = record.credential(wanted.credentials_id) or wanted
         return record, held, held == wanted
 
     async def _drop_expired(self, record: Record) -> None:
         """Remove what works no longer, so that it counts no longer."""
         expired = {one.credentials_id for one in record.credentials if self.state_of(one, record) is State.EXPIRED}
-        for one in sorted(expired):
-            await self._store.identities.withdraw(record.place, one)
-        if expired:
-            await self._places.update_at(record.place, lambda now: _without(now, expired))
+        await self._places.end_credentials(record, expired)
 
     def _spent(self, record: Record, credentials_id: str, digest: str) -> Record:
         """The record once the token is used; refused where it is not good."""
@@ -191,12 +184,21 @@ class Issuer:
             raise suspended(record.place)
         return _with(record, replace(held, claim_time=now))
 
-    async def _settle(self, record: Record, held: Credentials) -> None:
+    async def _settle(self, place: Place, held: Credentials) -> Record:
         """Keep what is public of the key, and end what it replaces."""
-        gone = {held.replaces} if held.replaces and not held.keeps_previous else set()
-        for one in gone:
-            await self._store.identities.withdraw(record.place, one)
-        await self._places.update_at(record.place, lambda now: _with(_without(now, gone), held))
+        try:
+            record = (await self._places.update_at(place, lambda now: _with(now, held), _claim_not_found)).record
+        except NotFound:
+            record = None
+        if record is None or record.credential(held.credentials_id) is None:
+            # They were revoked while their key was made.
+            await self._store.identities.withdraw(place, held.credentials_id)
+            raise _claim_not_found()
+        if not record.access_enabled:
+            await self._store.identities.suspend(place, held.credentials_id)
+        if held.replaces and not held.keeps_previous:
+            await self._places.end_credentials(record, {held.replaces})
+        return record
 
 
 def _identifier(record: Record, operation_id: str, made: str) -> str:
@@ -209,10 +211,6 @@ def _identifier(record: Record, operation_id: str, made: str) -> str:
 def _with(record: Record, changed: Credentials) -> Record:
     kept = tuple(changed if one.credentials_id == changed.credentials_id else one for one in record.credentials)
     return replace(record, credentials=kept)
-
-
-def _without(record: Record, gone: set[str]) -> Record:
-    return replace(record, credentials=tuple(one for one in record.credentials if one.credentials_id not in gone))
 
 
 def suspended(place: Place) -> Fault:

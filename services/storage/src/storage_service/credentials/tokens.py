@@ -6,9 +6,13 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import secrets
 
 from storage_service.buckets.model import Place
+
+# What names of buckets, prefixes and credentials consist of: nothing else is asked for, whatever a token says.
+_PLAIN = re.compile(r"([a-z0-9-]{1,63}([./][a-z0-9]{0,10})?)?")
 
 
 def new_token(place: Place, credentials_id: str) -> tuple[str, str]:
@@ -25,7 +29,8 @@ def read_token(token: str) -> tuple[Place, str, str] | None:
         bucket, prefix, credentials_id = json.loads(base64.urlsafe_b64decode(about + "=" * (-len(about) % 4)))
     except (ValueError, TypeError):
         return None
-    if not all(isinstance(part, str) for part in (bucket, prefix, credentials_id)):
+    parts = (bucket, prefix, credentials_id)
+    if not all(isinstance(part, str) and _PLAIN.fullmatch(part) for part in parts):
         return None
     return Place(bucket, prefix), credentials_id, _digest(secret)
 
