@@ -69,8 +69,11 @@ class BucketDefaults:
             problems.append(Problem("STORAGE_RECORDS_BUCKET", "must be another bucket than STORAGE_SHARED_BUCKET"))
         if not all(map(_FOLDER.fullmatch, self.folders)):
             problems.append(Problem("STORAGE_BUCKET_FOLDERS", "must be paths such as documents/invoices"))
-        if any(span % timedelta(days=1) for span in (self.noncurrent, self.incomplete)):
-            problems.append(Problem("STORAGE_NONCURRENT_LIFETIME", "lifetimes must be whole days"))
+        lifetimes = (
+            ("STORAGE_NONCURRENT_LIFETIME", self.noncurrent),
+            ("STORAGE_INCOMPLETE_UPLOAD_LIFETIME", self.incomplete),
+        )
+        problems += [Problem(name, "must be whole days") for name, span in lifetimes if span % timedelta(days=1)]
         if problems:
             raise SettingsInvalid(problems)
 
