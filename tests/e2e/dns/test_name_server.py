@@ -97,6 +97,11 @@ async def test_names_and_values_that_cannot_be_are_refused_with_their_reason(stu
         tenant_id=TENANT, operation_id=OPERATION, name=ZONE, type=alias, values=["x.example.net"]
     )
     assert await reason(stub.EnsureRecord(apex)) == "CAPABILITY_MISSING"
+    for seconds in (0, 59, 86401):
+        assert await reason(stub.EnsureRecord(wanted("acme", ttl=Duration(seconds=seconds)))) == "REQUEST_INVALID"
+    await stub.EnsureRecord(wanted("taken"))
+    beside = wanted("taken", alias, [f"ns1.{ZONE}"])
+    assert await reason(stub.EnsureRecord(beside)) == "RECORD_CONFLICT"
     elsewhere = pb.GetRecordRequest(tenant_id=TENANT, name="acme.example.org", type=record_pb2.RECORD_TYPE_A)
     assert await reason(stub.GetRecord(elsewhere)) == "ZONE_NOT_SERVED"
 

@@ -202,6 +202,12 @@ async def test_verification_in_memory_says_that_nobody_was_asked():
         _ = [round_ async for round_ in service.verify(KEY, tenant_id=OTHER, patience=timedelta())]
 
 
+async def test_zones_may_be_configured_as_people_write_them():
+    service = records(MemoryProvider(MemorySettings(zones=("Example.COM.",))))
+    record, _ = await ensure(service)
+    assert record.zone == "example.com"
+
+
 @pytest.mark.parametrize(
     ("name", "reserved"),
     [

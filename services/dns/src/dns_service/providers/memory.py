@@ -31,7 +31,7 @@ class MemoryProvider:
     Settings = MemorySettings
 
     def __init__(self, settings: MemorySettings, records: Iterable[Record] = ()) -> None:
-        self._zones = settings.zones
+        self._zones = tuple(zone.lower().removesuffix(".") for zone in settings.zones)
         self._records: dict[RecordKey, Record] = {record.key: record for record in records}
 
     async def __aenter__(self) -> Self:
