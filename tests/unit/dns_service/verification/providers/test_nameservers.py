@@ -110,7 +110,8 @@ async def test_a_server_that_is_away_is_silent():
 async def test_a_server_that_cannot_be_reached_has_failed():
     broadcast = Server("ns1.example.com", "255.255.255.255")  # the kernel refuses to send there
     answer = await servers().ask_authority(broadcast, record())
-    assert (answer.kind, answer.detail) == (ReplyKind.FAILED, "cannot be reached (Permission denied)")
+    assert answer.kind is ReplyKind.FAILED
+    assert answer.detail.startswith("cannot be reached (")  # in whichever words the kernel has
 
 
 @pytest.mark.parametrize(("rcode", "said"), [(SERVFAIL, "answered SERVFAIL"), (REFUSED, "answered REFUSED")])
