@@ -84,7 +84,8 @@ async def called(told: dict[str, str]) -> AsyncIterator[Caller]:
 # -------------------------------------------------------------------------------------------------------------- cost
 async def scripts(told: dict[str, str]) -> dict[str, Script]:
     """What the service sends for a lead, its verification, and a tenant."""
-    settings = app.configured({"MESH_MODE": "development", **told, "DATABASE_POOL_MAX": "1"})
+    free = {"RPC_PORT": "0", "OPS_PORT": "0", "DATABASE_POOL_MAX": "1"}
+    settings = app.configured({"MESH_MODE": "development", **told, **free})
     async with Database(settings.database) as database:
         records, tail = app.opened(settings, database)
         servicers = app.servicers(settings, records, tail)
@@ -200,8 +201,9 @@ async def main(wanted: list[str]) -> None:
     parts = {"cost": cost, "volume": volume, "replicas": replicas}
     with tempfile.TemporaryDirectory() as folder:
         async with server(POSTGRES, Path(folder)) as one:
+            postgres = Postgres(one)
             for name in wanted or parts:
-                await parts[name](Postgres(one))
+                await parts[name](postgres)
 
 
 if __name__ == "__main__":
