@@ -1,7 +1,7 @@
 """The cloudflare provider where Cloudflare refuses, limits, breaks and loses replies."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -241,6 +241,36 @@ async def test_of_many_tenants_that_want_a_name_exactly_one_gets_it(cloudflare):
     assert sum(not isinstance(answer, Exception) for answer in answers) == 1
     assert {type(answer) for answer in answers} == {tuple, AlreadyExists}
     assert len(cloudflare.records) == 1
+
+
+async def insist(provider, tenant_id, value):
+    """As the contract says of RECORD_CHANGED: send again."""
+    while True:
+        with suppress(Aborted):
+            return await ensure(provider, tenant_id=tenant_id, data=RecordData((value,), DATA.ttl))
+
+
+async def test_of_two_tenants_of_two_processes_exactly_one_gets_the_name(cloudflare):
+    async with provider_on(cloudflare) as one, provider_on(cloudflare) as two:
+        answers = await asyncio.gather(
+            insist(one, TENANT, "192.0.2.1"), insist(two, OTHER, "192.0.2.2"), return_exceptions=True
+        )
+        (made,) = [answer for answer in answers if not isinstance(answer, Exception)]
+        assert {type(answer) for answer in answers} == {tuple, AlreadyExists}
+        assert (await two.at(KEY.name)).records == (made[0],)
+
+
+async def test_who_finds_another_beside_its_own_gives_way(cloudflare):
+    gate = asyncio.Event()
+    cloudflare.plan.hold("POST", gate)
+    async with provider_on(cloudflare) as one, provider_on(cloudflare) as two:
+        late = asyncio.create_task(ensure(one, tenant_id=OTHER, data=RecordData(("192.0.2.2",), DATA.ttl)))
+        while not any(request.startswith("POST") for request in cloudflare.plan.requests):  # noqa: ASYNC110 - a list
+            await asyncio.sleep(0.005)
+        made, _ = await ensure(two)
+        gate.set()
+        assert await refusal(late) == (AlreadyExists, "RECORD_NOT_OWNED")
+        assert (await one.at(KEY.name)).records == (made,)
 
 
 async def test_names_that_come_together_share_a_batch_and_stay_within_the_limit(cloudflare):

@@ -2,13 +2,16 @@
 
 Cloudflare keeps each value as a record of its own, with a comment. The stamp stands there, so it is written and removed
 with the record by nature. A batch is applied whole or not at all; one that replaces deletes the old records by their
-identifiers, which fails when somebody else replaced them. What two processes create at the same moment Cloudflare tells
-apart only if it is identical: writers of one process take turns, and verification sees the rest.
+identifiers, which fails when somebody else replaced them. What two processes create at the same moment Cloudflare
+refuses only if it is identical: writers of one process take turns, and one that finds another's values beside those it
+has just made takes its own back.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import random
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -33,6 +36,8 @@ _TYPES = frozenset(kind.value for kind in RecordType)
 # The limit is 1,200 requests in five minutes; all of it may be used at once.
 _WINDOW = timedelta(minutes=5)
 _PAGE = 100
+_APART = 2.0
+"""Seconds within which those come back that gave way to each other."""
 _AUTOMATIC = 1
 # A record of that name, or an identical one, exists already; or one to be deleted does not.
 _LOST = frozenset({81044, 81053, 81054, 81057, 81058})
@@ -137,8 +142,7 @@ class CloudflareProvider:
     async def at(self, name: str, only: RecordType | None = None) -> Node:
         """Every record set at this name."""
         zone = await self.zone_of(name)
-        narrowed = {"type": only.value} if only else {}
-        held = [one async for one in self._list(zone, name={"exact": name}, match="all", **narrowed)]
+        held = [one async for one in self._list_at(zone, name, only)]
         records = tuple(self._record(zone, name, kind, found) for kind, found in _by_type(held).items())
         others = tuple(sorted({one.type for one in held} - _TYPES))
         identifiers = {kind: tuple(one.id for one in found) for kind, found in _by_type(held).items()}
@@ -151,8 +155,7 @@ class CloudflareProvider:
             raise refusals.incapable(record.key.name, self.name, f"comments of {len(comment)} characters")
         posts = tuple(self._post(record, value, comment) for value in record.data.values)
         made = await self._change(record, seen, posts)
-        found = [one for one in made if one.name == record.key.name and one.type == record.key.type.value]
-        return self._record(record.zone, record.key.name, record.key.type, found)
+        return self._record(record.zone, record.key.name, record.key.type, made)
 
     async def remove(self, record: Record, *, seen: Node) -> None:
         """Delete the record in one batch."""
@@ -176,10 +179,29 @@ class CloudflareProvider:
         async with self._turns.of(record.key.name):
             if await self.at(record.key.name) != seen:
                 raise refusals.changed(record.key)
-            try:
-                return await self._batch(record.zone).submit(change)
-            except Refused as refused:
-                raise self._refusal_of(record, refused) from refused
+            made = await self._submit(record, change)
+            if posts and not change.deletes:
+                await self._check_alone(record, made)
+        return made
+
+    async def _submit(self, record: Record, change: _Change) -> Sequence[Any]:
+        """Send a change with whatever else there is; what was made for this record comes back."""
+        try:
+            made = await self._batch(record.zone).submit(change)
+        except Refused as refused:
+            raise self._refusal_of(record, refused) from refused
+        return [one for one in made if one.name == record.key.name and one.type == record.key.type.value]
+
+    async def _check_alone(self, record: Record, made: Sequence[Any]) -> None:
+        """Whoever sees another beside its own gives way: the later of two always does, perhaps both do."""
+        mine = {one.id for one in made}
+        held = [one async for one in self._list_at(record.zone, record.key.name, record.key.type)]
+        if all(one.id in mine for one in held):
+            return
+        await self._submit(record, _Change(record.zone, tuple(mine), ()))
+        # Apart, so that not both come back at once.
+        await asyncio.sleep(random.uniform(0, _APART))  # noqa: S311 - nobody gains by guessing it
+        raise refusals.changed(record.key)
 
     def _batch(self, zone: str) -> Batches[_Change, Sequence[Any]]:
         if zone not in self._batches:
@@ -229,6 +251,10 @@ class CloudflareProvider:
 
     async def _read_zones(self) -> Mapping[str, str]:
         return {zone.name: zone.id async for zone in self._pages(self._client.zones.list, per_page=50)}
+
+    def _list_at(self, zone: str, name: str, only: RecordType | None) -> AsyncIterator[Any]:
+        narrowed = {"type": only.value} if only else {}
+        return self._list(zone, name={"exact": name}, match="all", **narrowed)
 
     async def _list(self, zone: str, **narrowed: Any) -> AsyncIterator[Any]:
         identifier = await self._zones.identifier(zone)
