@@ -139,7 +139,7 @@ async def test_what_happens_while_a_key_is_made_counts(world, monkeypatch, meanw
             await world.issuer.revoke(tenant, credentials_id="", operation_id="")
         else:
             await world.places.delete(tenant)
-        await world.store.identities.grant(*arguments[:3])  # the user that was just taken away
+        await world.store.identities.grant(*arguments)  # the user that was just taken away
         return await making(*arguments)
 
     monkeypatch.setattr(world.store.identities, "new_key", overtaken)

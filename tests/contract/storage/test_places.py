@@ -197,7 +197,7 @@ async def test_pages_walk_through_everything_once_in_order(world):
 
 @pytest.mark.parametrize("tier", [Tier.SILO, Tier.POOLED])
 async def test_names_at_every_limit_work(world, tier):
-    for key in ("abc", "a" * 31, "a--b", "x0x", "a" + "-" * 29 + "z"):
+    for key in ("abc", "a" * 31, "a" + "-" * 29 + "z"):
         tenant = world.tenant(key, tier=tier)
         await world.places.ensure(tenant, operation_id="o" * 128)
         assert (await world.claimed(tenant)).access_key_id

@@ -75,8 +75,8 @@ async def empty(world, tenant):
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("tier", TIERS)
-async def test_killed_at_each_request_of_ensure_a_repeat_completes(server, tier):
-    async with mortal(server) as (world, client):
+async def test_killed_at_each_request_of_ensure_a_repeat_completes(seaweedfs, tier):
+    async with mortal(seaweedfs) as (world, client):
         before = await world.inventory()
         for requests in itertools.count(1):
             # A key of its own each time: moto gives a new bucket the tags of the one before.
@@ -149,12 +149,12 @@ async def test_killed_at_each_request_of_a_claim_nothing_escapes_a_revoke(seawee
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("tier", TIERS)
-async def test_the_connection_cut_at_any_byte_is_a_fault_and_a_repeat_completes(server, tier):
-    host = server.endpoint.removeprefix("http://")
+async def test_the_connection_cut_at_any_byte_is_a_fault_and_a_repeat_completes(seaweedfs, tier):
+    host = seaweedfs.endpoint.removeprefix("http://")
     async with (
         fault_proxy(host) as proxy,
-        open_s3(server) as seen,
-        open_s3(Server(f"http://{proxy.address}", server.key_id, server.key), names=seen.names, **QUICK) as world,
+        open_s3(seaweedfs) as seen,
+        open_s3(Server(f"http://{proxy.address}", seaweedfs.key_id, seaweedfs.key), names=seen.names, **QUICK) as world,
     ):
         before = await seen.inventory()
         tenant = seen.tenant("acme", tier=tier)
@@ -172,11 +172,11 @@ async def test_the_connection_cut_at_any_byte_is_a_fault_and_a_repeat_completes(
 
 
 @pytest.mark.chaos
-async def test_a_store_that_lost_the_answer_is_asked_again(server):
-    host = server.endpoint.removeprefix("http://")
+async def test_a_store_that_lost_the_answer_is_asked_again(seaweedfs):
+    host = seaweedfs.endpoint.removeprefix("http://")
     async with (
         fault_proxy(host) as proxy,
-        open_s3(Server(f"http://{proxy.address}", server.key_id, server.key), **QUICK) as world,
+        open_s3(Server(f"http://{proxy.address}", seaweedfs.key_id, seaweedfs.key), **QUICK) as world,
     ):
         tenant = world.tenant("acme")
         proxy.drop_reply = True
@@ -214,11 +214,11 @@ async def test_a_store_that_says_nothing_is_given_up_in_time(moto):
 
 
 @pytest.mark.chaos
-async def test_a_slow_store_is_waited_for(server):
-    host = server.endpoint.removeprefix("http://")
+async def test_a_slow_store_is_waited_for(seaweedfs):
+    host = seaweedfs.endpoint.removeprefix("http://")
     async with (
         fault_proxy(host) as proxy,
-        open_s3(Server(f"http://{proxy.address}", server.key_id, server.key)) as world,
+        open_s3(Server(f"http://{proxy.address}", seaweedfs.key_id, seaweedfs.key)) as world,
     ):
         proxy.delay = 0.05
         tenant = world.tenant("acme")
@@ -283,8 +283,8 @@ async def test_nobody_listening_is_unavailable():
                 await world.store.check()
 
 
-async def test_what_is_gone_in_the_middle_of_a_call_is_no_riddle(server):
-    async with open_s3(server) as world:
+async def test_what_is_gone_in_the_middle_of_a_call_is_no_riddle(seaweedfs):
+    async with open_s3(seaweedfs) as world:
         tenant = world.tenant()
         made, _ = await world.places.ensure(tenant, operation_id="op-1")
         await empty(world, tenant)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from storage_service.buckets.model import Configuration, Entry, Feature, Place, Record, Standing
-from storage_service.credentials.model import Access, Key
+from storage_service.credentials.model import Credentials, Key
 from storage_service.objects.model import Item, Link, Lock, Upload
 
 
@@ -94,15 +94,15 @@ class Contents(Protocol):
 class Identities(Protocol):
     """Identities of the store, one for each credentials, that reach one place and nothing else."""
 
-    async def grant(self, place: Place, credentials_id: str, access: Access) -> None:
-        """Make the identity if it is not there, and let it do this much."""
+    async def grant(self, place: Place, credentials: Credentials) -> None:
+        """Make the identity if it is not there, and let it do what its credentials allow."""
         ...
 
     async def suspend(self, place: Place, credentials_id: str) -> None:
         """Let the identity do nothing; nothing where it is not there."""
         ...
 
-    async def new_key(self, place: Place, credentials_id: str, access: Access, lifetime: timedelta | None) -> Key:
+    async def new_key(self, place: Place, credentials: Credentials) -> Key:
         """Make the identity's one key; what it had before works no longer."""
         ...
 

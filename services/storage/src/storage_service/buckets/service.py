@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from faults import Aborted, AlreadyExists, Conflict, Fault, NotFound
 from storage_service.buckets.model import (
@@ -113,13 +114,7 @@ class Places:
                 found.append(entry.record)
             if len(found) > size:
                 break
-        limit = asyncio.Semaphore(_AT_ONCE)
-
-        async def seen(record: Record) -> Bucket:
-            async with limit:
-                return await self._seen(record)
-
-        buckets = await asyncio.gather(*map(seen, found[:size]))
+        buckets = await at_once(_AT_ONCE, *map(self._seen, found[:size]))
         return Page(tuple(buckets), found[size - 1].place if len(found) > size else None)
 
     async def set_access(self, tenant: Tenant, *, enabled: bool) -> tuple[Bucket, bool]:
@@ -209,7 +204,7 @@ class Places:
         return entry, standing
 
     async def _look(self, place: Place) -> tuple[Entry | None, Standing | None]:
-        entry, standing = await asyncio.gather(self.store.records.find(place), self.store.buckets.standing(place))
+        entry, standing = await at_once(2, self.store.records.find(place), self.store.buckets.standing(place))
         if entry is None and standing is not None and standing.stamp is not None:
             entry = Entry(self._defaults.recovered(place, standing.stamp), None)
         return entry, standing
@@ -275,7 +270,7 @@ class Places:
             if one.claim_time is None:
                 continue
             if record.access_enabled:
-                await self.store.identities.grant(record.place, one.credentials_id, one.access)
+                await self.store.identities.grant(record.place, one)
             else:
                 await self.store.identities.suspend(record.place, one.credentials_id)
 
@@ -333,6 +328,23 @@ def _changed(
     settings = change.applied(record.settings) if change else record.settings
     wanted = replace(record, tier=tier, domains=tuple(sorted(domains)), settings=settings)
     return record if wanted == record else replace(wanted, update_time=now)
+
+
+async def at_once(limit: int, *coroutines: Any) -> list[Any]:
+    """Await all of them, so many at a time; the first failure ends the rest, and is raised as it is."""
+    turns = asyncio.Semaphore(limit)
+
+    async def one(coroutine: Any) -> Any:
+        async with turns:
+            return await coroutine
+
+    tasks = [asyncio.ensure_future(one(coroutine)) for coroutine in coroutines]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def not_found(place: Place, provider: str) -> Fault:

@@ -118,8 +118,8 @@ class Issuer:
         )
         held = next(one for one in spent.record.credentials if one.credentials_id == credentials_id)
         try:
-            await self._store.identities.grant(place, credentials_id, held.access)
-            key = await self._store.identities.new_key(place, credentials_id, held.access, held.lifetime)
+            await self._store.identities.grant(place, held)
+            key = await self._store.identities.new_key(place, held)
         except Fault:
             # Nobody has a key: the token may be tried again.
             await self._places.update_at(place, lambda one: _with(one, replace(held, claim_time=None)))

@@ -13,7 +13,7 @@ from typing import Self
 
 from storage_service.buckets.model import Configuration, Defaults, Entry, Feature, Names, Place, Record, Stamp, Standing
 from storage_service.buckets.providers import refusals
-from storage_service.credentials.model import Access, Key
+from storage_service.credentials.model import Access, Credentials, Key
 from storage_service.objects.model import Item, Link, Lock, Upload
 
 
@@ -168,19 +168,19 @@ class MemoryStore:
         locks = self.held[place.bucket].locks
         return next((locks[item.key] for item in items if item.key in locks), None)
 
-    async def grant(self, place: Place, credentials_id: str, access: Access) -> None:
-        """Let the identity do this much."""
-        self._identities[place, credentials_id] = access
+    async def grant(self, place: Place, credentials: Credentials) -> None:
+        """Let the identity do what its credentials allow."""
+        self._identities[place, credentials.credentials_id] = credentials.access
 
     async def suspend(self, place: Place, credentials_id: str) -> None:
         """Let the identity do nothing."""
         if (place, credentials_id) in self._identities:
             self._identities[place, credentials_id] = None
 
-    async def new_key(self, place: Place, credentials_id: str, access: Access, lifetime: timedelta | None) -> Key:
+    async def new_key(self, place: Place, credentials: Credentials) -> Key:
         """Make a key that opens nothing."""
-        token = secrets.token_urlsafe() if lifetime else ""
-        expires = self._clock() + lifetime if lifetime else None
+        token = secrets.token_urlsafe() if credentials.lifetime else ""
+        expires = self._clock() + credentials.lifetime if credentials.lifetime else None
         return Key(f"MEMORY{secrets.token_hex(8).upper()}", secrets.token_urlsafe(), token, expires)
 
     async def withdraw(self, place: Place, credentials_id: str) -> None:

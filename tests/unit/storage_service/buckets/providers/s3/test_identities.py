@@ -10,7 +10,7 @@ OWN, PREFIX = Place("acme-a"), Place("shared", "tenant-a/")
 
 
 def statements(place, access, **how):
-    return policy_for(place, access, **({"federated": False} | how))["Statement"]
+    return policy_for(place, access, **({"federates": False} | how))["Statement"]
 
 
 @pytest.mark.parametrize("place", [OWN, PREFIX])
@@ -30,6 +30,6 @@ def test_a_prefix_ends_where_the_next_tenants_begins():
 
 def test_no_action_reaches_settings_of_the_bucket():
     for access in Access:
-        actions = {action for one in statements(OWN, access, federated=True) for action in one["Action"]}
+        actions = {action for one in statements(OWN, access, federates=True) for action in one["Action"]}
         assert not any("Bucket" in action and not action.startswith("s3:ListBucket") for action in actions)
         assert not any("*" in action for action in actions)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack
@@ -155,20 +154,3 @@ class Session:
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
-
-
-async def at_once(limit: int, *coroutines: Any) -> list[Any]:
-    """Await all of them, so many at a time; the first failure ends the rest, and is raised as it is."""
-    turns = asyncio.Semaphore(limit)
-
-    async def one(coroutine: Any) -> Any:
-        async with turns:
-            return await coroutine
-
-    tasks = [asyncio.ensure_future(one(coroutine)) for coroutine in coroutines]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -10,7 +10,8 @@ from datetime import timedelta
 from typing import Any
 
 from storage_service.buckets.model import Configuration, Feature, Lifecycle
-from storage_service.buckets.providers.s3.api import NO_BUCKET, Answered, Api, at_once
+from storage_service.buckets.providers.s3.api import NO_BUCKET, Answered, Api
+from storage_service.buckets.service import at_once
 
 # How each is read, and what the store answers where it was never set.
 PROBES: Mapping[Feature, tuple[str, frozenset[str]]] = {

@@ -9,7 +9,8 @@ from typing import Any
 
 from storage_service.buckets.model import Place
 from storage_service.buckets.providers import refusals
-from storage_service.buckets.providers.s3.api import MISSING, NO_BUCKET, Answered, Api, at_once
+from storage_service.buckets.providers.s3.api import MISSING, NO_BUCKET, Answered, Api
+from storage_service.buckets.service import at_once
 from storage_service.objects.model import Item, Lock
 
 _log = logging.getLogger(__name__)

@@ -40,6 +40,10 @@ class Home:
         """The bucket of records is there."""
         await self._make(self.names.records)
 
+    def lost(self, bucket: str) -> None:
+        """The store says that this bucket is not there: it is to be made when it is next needed."""
+        self._made.discard(bucket)
+
     async def shared(self) -> None:
         """The shared bucket is there."""
         await self._make(self.names.shared)

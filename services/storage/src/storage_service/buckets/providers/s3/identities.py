@@ -16,7 +16,7 @@ from typing import Any
 from storage_service.buckets.model import Names, Place
 from storage_service.buckets.providers.s3.api import MISSING, Answered, Api, Session
 from storage_service.buckets.service import incapable
-from storage_service.credentials.model import Access, Key
+from storage_service.credentials.model import Access, Credentials, Key
 
 _POLICY = "tenantmesh"
 _PATH = "/tenantmesh/"
@@ -38,28 +38,28 @@ class IamIdentities:
         self._names = names
         self._patience = patience.total_seconds()
 
-    async def grant(self, place: Place, credentials_id: str, access: Access) -> None:
-        """Make the user if it is not there, and let it do this much."""
-        name = self._name(credentials_id)
+    async def grant(self, place: Place, credentials: Credentials) -> None:
+        """Make the user if it is not there, and let it do what its credentials allow."""
+        name = self._name(credentials.credentials_id)
         with suppress(Answered):  # an earlier call made it
             await self._iam.call("create_user", UserName=name, Path=_PATH, tell={"EntityAlreadyExists"})
-        policy = json.dumps(policy_for(place, access, federated=True))
+        policy = json.dumps(policy_for(place, credentials.access, federates=credentials.lifetime is not None))
         await self._iam.call("put_user_policy", UserName=name, PolicyName=_POLICY, PolicyDocument=policy)
 
     async def suspend(self, place: Place, credentials_id: str) -> None:  # noqa: ARG002 - a name is enough for IAM
         """Take the user's policy: without one it may do nothing."""
         await self._unless_gone("delete_user_policy", UserName=self._name(credentials_id), PolicyName=_POLICY)
 
-    async def new_key(self, place: Place, credentials_id: str, access: Access, lifetime: timedelta | None) -> Key:
+    async def new_key(self, place: Place, credentials: Credentials) -> Key:
         """Make the user's one key."""
-        name = self._name(credentials_id)
+        name = self._name(credentials.credentials_id)
         await self._drop_keys(name)
         made = (await self._iam.call("create_access_key", UserName=name))["AccessKey"]
-        if lifetime is None:
+        if credentials.lifetime is None:
             return Key(made["AccessKeyId"], made["SecretAccessKey"])
         client = self._session.with_key("sts", self._sts_endpoint, made["AccessKeyId"], made["SecretAccessKey"])
         async with client as opened:
-            return await self._federated(Api(self._iam.provider, opened), place, credentials_id, access, lifetime)
+            return await self._federated(Api(self._iam.provider, opened), place, credentials, credentials.lifetime)
 
     async def withdraw(self, place: Place, credentials_id: str) -> None:  # noqa: ARG002 - a name is enough for IAM
         """Remove the user, and first what it may do and its keys."""
@@ -73,10 +73,11 @@ class IamIdentities:
         for key in found.get("AccessKeyMetadata", ()):
             await self._unless_gone("delete_access_key", UserName=name, AccessKeyId=key["AccessKeyId"])
 
-    async def _federated(self, sts: Api, place: Place, credentials_id: str, access: Access, lifetime: timedelta) -> Key:
+    async def _federated(self, sts: Api, place: Place, credentials: Credentials, lifetime: timedelta) -> Key:
+        """A token that ends by itself; its user's own key is known to nobody."""
         wanted = {
-            "Name": hashlib.sha256(credentials_id.encode()).hexdigest()[:32],
-            "Policy": json.dumps(policy_for(place, access, federated=False)),
+            "Name": hashlib.sha256(credentials.credentials_id.encode()).hexdigest()[:32],
+            "Policy": json.dumps(policy_for(place, credentials.access, federates=False)),
             "DurationSeconds": int(lifetime.total_seconds()),
         }
         deadline = asyncio.get_running_loop().time() + self._patience
@@ -104,7 +105,7 @@ class IamIdentities:
         return f"{self._names.prefix}.{credentials_id}"
 
 
-def policy_for(place: Place, access: Access, *, federated: bool) -> dict[str, Any]:
+def policy_for(place: Place, access: Access, *, federates: bool) -> dict[str, Any]:
     """What a user of this place may do, in the actions that every store knows."""
     bucket = f"arn:aws:s3:::{place.bucket}"
     actions = [*_READ, *(_WRITE if access is Access.READ_WRITE else ())]
@@ -114,6 +115,6 @@ def policy_for(place: Place, access: Access, *, federated: bool) -> dict[str, An
     if place.shared:
         listing["Condition"] = {"StringLike": {"s3:prefix": [f"{place.prefix}*"]}}
     statements = [listing, {"Effect": "Allow", "Action": actions, "Resource": f"{bucket}/{place.prefix}*"}]
-    if federated:
+    if federates:
         statements.append({"Effect": "Allow", "Action": ["sts:GetFederationToken"], "Resource": "*"})
     return {"Version": "2012-10-17", "Statement": statements}

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 
 from storage_service.buckets.model import Configuration, Names, Place, Record, Standing
 from storage_service.buckets.providers.s3 import documents
-from storage_service.buckets.providers.s3.api import NO_BUCKET, Answered, Api, at_once
+from storage_service.buckets.providers.s3.api import NO_BUCKET, Answered, Api
 from storage_service.buckets.providers.s3.configurations import Configurations
 from storage_service.buckets.providers.s3.home import Home
-from storage_service.buckets.service import not_empty
+from storage_service.buckets.service import at_once, not_empty
 
 _FOLDERS_AT_ONCE = 8
 _FOREIGN = frozenset({"AccessDenied", "403"})
@@ -89,6 +89,7 @@ class S3Buckets:
                 "list_object_versions", Bucket=place.bucket, Prefix=place.prefix, MaxKeys=1, tell=NO_BUCKET
             )
         except Answered:
+            self._home.lost(place.bucket)
             return None
         return Standing() if page.get("Versions") or page.get("DeleteMarkers") else None
 

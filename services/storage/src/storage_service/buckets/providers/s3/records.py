@@ -8,9 +8,10 @@ from faults import Fault
 from storage_service.buckets.model import Defaults, Entry, Names, Place, Record
 from storage_service.buckets.providers import refusals
 from storage_service.buckets.providers.s3 import documents
-from storage_service.buckets.providers.s3.api import NO_BUCKET, Answered, Api, at_once
+from storage_service.buckets.providers.s3.api import NO_BUCKET, Answered, Api
 from storage_service.buckets.providers.s3.home import Home
 from storage_service.buckets.providers.s3.places import S3Buckets
+from storage_service.buckets.service import at_once
 
 _ABSENT = NO_BUCKET | {"NoSuchKey"}
 # Somebody else wrote first, or is writing right now.
@@ -43,6 +44,7 @@ class S3Records:
         except Answered as answered:
             if answered.code not in NO_BUCKET:
                 raise refusals.changed(record.place) from answered
+        self._home.lost(self._names.records)
         await self._home.records()
         try:
             return await self._put(record, seen)
