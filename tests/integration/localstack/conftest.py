@@ -18,7 +18,7 @@ from tests.fixtures.servers import CACHE
 from localstack import control
 from localstack.process import members
 
-PATIENCE = 60
+PATIENCE = 100
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ import os
 import signal
 import socket
 import stat
+import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -20,8 +22,12 @@ from localstack.servers import objectstore
 
 pytestmark = pytest.mark.chaos
 
+ROOT = Path(__file__).resolve().parents[3]
 SMALL = ("--only", "postgres,mailsink")
-DEFAULT = {"postgres", "temporal", "objectstore", "nameserver", "mailsink", "dns", "gateway"}
+DEFAULT = {
+    *("postgres", "temporal", "objectstore", "nameserver", "mailsink"),
+    *("tenants", "storage", "dns", "notifications", "gateway"),
+}
 
 
 def environment_of(stack):
@@ -105,6 +111,17 @@ async def test_a_component_that_hangs_is_not_called_ready(stack):
     finally:
         process.resume()
     assert (await stack.run("status"))[0] == 0
+
+
+async def test_the_demo_keeps_its_promises_twice_on_one_stack(stack):
+    code, output = await stack.run("up")
+    assert code == 0, output
+    demo = replace(stack, program=(sys.executable, str(ROOT / "tools" / "demo.py")))
+    for _ in range(2):
+        code, output = await demo.run()
+        assert code == 0, output
+        assert "none is left, asked of the servers themselves" in output
+        assert "The stack stays up." in output
 
 
 async def test_nothing_outlives_a_killed_supervisor(stack):
