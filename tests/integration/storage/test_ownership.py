@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.fixtures.stores import open_s3
 
-from faults import AlreadyExists, Conflict
+from faults import AlreadyExists, Conflict, Unavailable
 from storage_service.buckets.model import Feature, FeatureState, Place, SettingsChange, Stamp, Tier
 from storage_service.buckets.providers.s3 import documents
 from storage_service.credentials.model import Owner
@@ -92,6 +92,47 @@ async def test_a_bucket_that_was_replaced_by_hand_is_refused(seaweed_world):
     await world.s3.delete_bucket(Bucket=name)
     await world.s3.create_bucket(Bucket=name)
     await assert_refused(world, tenant, "unknown")
+
+
+async def test_a_bucket_that_somebody_made_where_one_was_being_made_is_refused(seaweed_world, monkeypatch):
+    world, tenant, name = seaweed_world, seaweed_world.tenant(), f"{seaweed_world.names.prefix}-acme"
+    making = world.store.buckets.create
+
+    async def overtaken(record):
+        await world.s3.create_bucket(Bucket=name)
+        await world.s3.put_object(Bucket=name, Key="theirs.bin", Body=b"theirs")
+        return await making(record)
+
+    before = await world.inventory()
+    monkeypatch.setattr(world.store.buckets, "create", overtaken)
+    with pytest.raises(AlreadyExists):
+        await world.places.ensure(tenant, operation_id="op-1")
+    monkeypatch.undo()
+    stands = await everything(world, name)
+    await assert_refused(world, tenant, "unknown")
+    assert await everything(world, name) == stands
+    assert {one for one in await world.inventory() - before if name not in one} == set()
+
+
+@pytest.mark.parametrize("theirs", ["an object", "a tag"])
+async def test_a_bucket_made_by_hand_after_a_call_was_interrupted_is_refused(seaweed_world, monkeypatch, theirs):
+    world, tenant, name = seaweed_world, seaweed_world.tenant(), f"{seaweed_world.names.prefix}-acme"
+
+    async def away(_):
+        raise Unavailable("The store is away.", reason="PROVIDER_UNAVAILABLE")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store.buckets, "create", away)
+        with pytest.raises(Unavailable):
+            await world.places.ensure(tenant, operation_id="op-1")
+    await world.s3.create_bucket(Bucket=name)
+    if theirs == "an object":
+        await world.s3.put_object(Bucket=name, Key="theirs.bin", Body=b"theirs")
+    else:
+        await world.s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": [{"Key": "team", "Value": "x"}]})
+    stands = await everything(world, name)
+    await assert_refused(world, tenant, "unknown")
+    assert await everything(world, name) == stands
 
 
 async def test_a_stamped_bucket_whose_record_was_lost_is_found_and_can_go(world):

@@ -239,9 +239,13 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Something that stands in the store, and its stamp: none on what the mesh did not make."""
+    """Something that stands in the store, and its stamp: none on what the mesh did not make.
+
+    Bare is what nobody has tagged or put anything into: as the mesh leaves a bucket before it stamps it.
+    """
 
     stamp: Stamp | None = None
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,8 +217,8 @@ class Places:
             return
         if standing.stamp is not None and standing.stamp.owner.tenant_id != tenant_id:
             raise self._not_owned(place, "another_tenant")
-        # Without a stamp it is ours only if it was being made when the call ended.
-        if standing.stamp is None and (entry is None or entry.record.complete):
+        # Without a stamp it is ours only if it was being made when the call ended, and is as it would be then.
+        if standing.stamp is None and (entry is None or entry.record.complete or not standing.bare):
             raise self._not_owned(place, "unknown")
 
     async def _complete(self, wanted: Record, entry: Entry | None, standing: Standing | None) -> Bucket:
@@ -243,9 +243,11 @@ class Places:
             await self.store.identities.withdraw(place, one)
 
     async def _make(self, wanted: Record, entry: Entry) -> None:
-        """The bucket and its stamp; where the name is another account's, the record goes again."""
+        """The bucket and its stamp; where somebody was faster with the name, the record goes again."""
         try:
-            await self.store.buckets.create(wanted)
+            if not await self.store.buckets.create(wanted):
+                standing = await self.store.buckets.standing(wanted.place)
+                self._check_owner(wanted.place, wanted.owner.tenant_id, entry, standing)
         except AlreadyExists:
             await self.store.records.forget(entry)
             raise

@@ -101,7 +101,7 @@ class MemoryStore:
         bucket = self.held.get(place.bucket)
         if bucket is None or (place.shared and not any(key.startswith(place.prefix) for key in bucket.objects)):
             return None
-        return Standing(None if place.shared else bucket.stamp)
+        return Standing() if place.shared else Standing(bucket.stamp, bare=not bucket.objects)
 
     async def create(self, record: Record) -> bool:
         """Make the bucket."""

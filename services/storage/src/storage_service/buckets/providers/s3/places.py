@@ -12,6 +12,7 @@ from storage_service.buckets.providers.s3.home import Home
 from storage_service.buckets.service import at_once, not_empty
 
 _FOLDERS_AT_ONCE = 8
+_UNTAGGED = "NoSuchTagSet"
 _FOREIGN = frozenset({"AccessDenied", "403"})
 
 
@@ -34,15 +35,17 @@ class S3Buckets:
     async def standing(self, place: Place) -> Standing | None:
         """What stands at the place."""
         if place.shared:
-            return await self._standing_below(place)
+            return Standing() if await self._holds_anything(place) else None
         try:
             answer = await self._s3.call(
-                "get_bucket_tagging", Bucket=place.bucket, tell=NO_BUCKET | _FOREIGN | {"NoSuchTagSet"}
+                "get_bucket_tagging", Bucket=place.bucket, tell=NO_BUCKET | _FOREIGN | {_UNTAGGED}
             )
         except Answered as answered:
             if answered.code in _FOREIGN:
                 await self._home.check()  # where it is us who are refused, say that
-            return None if answered.code in NO_BUCKET else Standing()
+            if answered.code in NO_BUCKET:
+                return None
+            return Standing(bare=answered.code == _UNTAGGED and not await self._holds_anything(place))
         return Standing(documents.from_tags(answer["TagSet"]))
 
     async def create(self, record: Record) -> bool:
@@ -83,15 +86,15 @@ class S3Buckets:
             if answered.code == "BucketNotEmpty":
                 raise not_empty(place, self._s3.provider, "") from answered
 
-    async def _standing_below(self, place: Place) -> Standing | None:
+    async def _holds_anything(self, place: Place) -> bool:
         try:
             page = await self._s3.call(
                 "list_object_versions", Bucket=place.bucket, Prefix=place.prefix, MaxKeys=1, tell=NO_BUCKET
             )
         except Answered:
             self._home.lost(place.bucket)
-            return None
-        return Standing() if page.get("Versions") or page.get("DeleteMarkers") else None
+            return False
+        return bool(page.get("Versions") or page.get("DeleteMarkers"))
 
     async def _configurations(self) -> Configurations:
         return Configurations(self._s3, await self._home.capabilities())
