@@ -153,6 +153,7 @@ async def test_a_tenant_that_is_none_has_no_events(append):
         (failed(event_data=data(text="a\0b")), "REQUEST_INVALID", "events[0].event_data"),
         (failed(event_data=data(deep=[{"a\0b": 1}])), "REQUEST_INVALID", "events[0].event_data"),
         (failed(event_data=data(transition={})), "REQUEST_INVALID", "events[0].event_data.transition"),
+        (failed(event_type="lead.created", aggregate_type="lead"), "REQUEST_INVALID", "events[0].aggregate_type"),
         (failed(aggregate_id="a\0b"), "REQUEST_INVALID", "events[0].aggregate_id"),
         (failed(event_type="Tenant"), "REQUEST_INVALID", "events[0].event_type"),
     ],

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from faults import Invalid
-from tenants_service.events.model import DATA_LIMIT, Draft, Event, Filter, Recorded, check_data, derived_id
+from tenants_service.events.model import DATA_LIMIT, Draft, Event, Filter, Recorded, check, derived_id
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TENANT = uuid4()
@@ -91,16 +91,23 @@ def test_the_scope_of_a_token_tells_filters_apart():
 
 def test_data_may_be_as_large_as_the_limit_and_no_larger():
     frame = len('{"a": ""}')
-    check_data({"a": "x" * (DATA_LIMIT - frame)}, "f")
+    check(replace(DRAFT, data={"a": "x" * (DATA_LIMIT - frame)}), "f")
     for text in ("x" * (DATA_LIMIT - frame + 1), "ä" * ((DATA_LIMIT - frame) // 2 + 1)):
         with pytest.raises(Invalid) as raised:
-            check_data({"a": text}, "events[3].event_data")
+            check(replace(DRAFT, data={"a": text}), "events[3]")
         assert raised.value.reason == "EVENT_TOO_LARGE"
         assert raised.value.facts == {"field": "events[3].event_data", "limit_bytes": str(DATA_LIMIT)}
 
 
-def test_nobody_else_says_what_projections_are_made_of():
+@pytest.mark.parametrize(
+    ("draft", "field"),
+    [
+        (replace(DRAFT, data={"transition": {"to_state": "ACTIVE"}}), "events[0].event_data.transition"),
+        (replace(DRAFT, event_type="lead.created", aggregate_type="lead"), "events[0].aggregate_type"),
+    ],
+)
+def test_nobody_else_says_what_projections_are_made_of(draft, field):
     with pytest.raises(Invalid) as raised:
-        check_data({"transition": {"to_state": "ACTIVE"}}, "events[0].event_data")
+        check(draft, "events[0]")
     assert raised.value.reason == "REQUEST_INVALID"
-    assert raised.value.violations[0].field == "events[0].event_data.transition"
+    assert raised.value.violations[0].field == field

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from faults import Invalid, Violation
+from faults import Fault, Invalid, Violation
 
 DATA_LIMIT: Final = 64 * 1024
 OWN_FIELD: Final = "transition"
 """Projections are made of it, so nobody else may say it."""
+OWN_AGGREGATE: Final = "lead"
+"""Leads are counted by their events, and are no tenant's."""
 
 # Names the space our own event identifiers are derived in; it must never change.
 _SPACE = uuid.UUID("6f8f3a52-6c2b-5b0c-9d0e-0f6a3f0f5d11")
@@ -133,20 +135,25 @@ class Draft:
         return Event(event_id, tenant_id, self.event_type, self.aggregate_type, self.aggregate_id, self.data, metadata)
 
 
-def check_data(data: Mapping[str, object], field: str) -> None:
-    """Refuse data that is too large to keep, or that says what only this service's own events say."""
-    if OWN_FIELD in data:
-        rule = f"{OWN_FIELD!r} is a field of the service's own events"
-        raise Invalid(
-            "An event claims to be one of the service's own.",
-            reason="REQUEST_INVALID",
-            violations=[Violation(f"{field}.{OWN_FIELD}", rule)],
-            domain="tenantmesh",
-        )
-    if len(json.dumps(data, ensure_ascii=False).encode()) > DATA_LIMIT:
+def check(draft: Draft, field: str) -> None:
+    """Refuse what only this service's own events say, and data that is too large to keep."""
+    if draft.aggregate_type == OWN_AGGREGATE:
+        raise _claimed(f"{field}.aggregate_type", f"only the service's own events are about a {OWN_AGGREGATE}")
+    if OWN_FIELD in draft.data:
+        raise _claimed(f"{field}.event_data.{OWN_FIELD}", f"{OWN_FIELD!r} is a field of the service's own events")
+    if len(json.dumps(draft.data, ensure_ascii=False).encode()) > DATA_LIMIT:
         raise Invalid(
             "The data of an event is too large.",
             reason="EVENT_TOO_LARGE",
-            facts={"field": field, "limit_bytes": DATA_LIMIT},
-            violations=[Violation(field, f"must have at most {DATA_LIMIT} bytes as JSON")],
+            facts={"field": f"{field}.event_data", "limit_bytes": DATA_LIMIT},
+            violations=[Violation(f"{field}.event_data", f"must have at most {DATA_LIMIT} bytes as JSON")],
         )
+
+
+def _claimed(field: str, rule: str) -> Fault:
+    return Invalid(
+        "An event claims to be one of the service's own.",
+        reason="REQUEST_INVALID",
+        violations=[Violation(field, rule)],
+        domain="tenantmesh",
+    )

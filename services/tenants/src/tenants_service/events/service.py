@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from faults import AlreadyExists, NotFound
-from tenants_service.events.model import Draft, Recorded, check_data
+from tenants_service.events.model import Draft, Recorded, check
 from tenants_service.events.ports import Log
 
 
@@ -21,7 +21,7 @@ class Reports:
     ) -> tuple[list[Recorded], int]:
         """Put the events on record in their order, all or none; answer them, and how many were not there before."""
         for place, draft in enumerate(drafts):
-            check_data(draft.data, f"events[{place}].event_data")
+            check(draft, f"events[{place}]")
         if not await self._log.knows(tenant_id):
             raise NotFound("There is no such tenant.", reason="TENANT_NOT_FOUND", facts={"tenant_id": tenant_id})
         events = [draft.event(tenant_id, metadata) for draft in drafts]
