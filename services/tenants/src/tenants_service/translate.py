@@ -39,6 +39,9 @@ def time_from(message: Timestamp, field: str) -> datetime:
 
 def chosen_of(message: Message, mask: FieldMask) -> set[str]:
     """The fields an update is about: those the mask names; those that are set where it names none."""
+    for path in mask.paths:
+        if path not in message.DESCRIPTOR.fields_by_name:  # the contract's rule lets `branding.locale` pass
+            raise _broken("update_mask", f"must name whole fields, and {path} is none")
     return set(mask.paths) or {field.name for field, _ in message.ListFields()}
 
 

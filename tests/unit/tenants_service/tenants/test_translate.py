@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from faults import Invalid
 from tenantmesh.tenants.v1 import tenant_pb2
 from tenantmesh.tenants.v1 import tenant_service_pb2 as pb
 from tenants_service.names.model import Holder
@@ -34,6 +35,15 @@ def test_a_mask_takes_what_it_names():
         update_mask={"paths": ["tags", "branding"]},
     )
     assert changes_from(request) == Changes(tags=("a",), branding=Branding())
+
+
+@pytest.mark.parametrize("path", ["branding.locale", "metadata.a", "contacts.0.email", "display_name.x"])
+def test_a_mask_that_names_a_part_of_a_field_is_refused(path):
+    request = pb.UpdateTenantRequest(tenant=tenant_pb2.Tenant(tags=["a"]), update_mask={"paths": ["tags", path]})
+    with pytest.raises(Invalid) as raised:
+        changes_from(request)
+    assert raised.value.reason == "REQUEST_INVALID"
+    assert raised.value.violations[0].field == "update_mask"
 
 
 def test_no_mask_takes_what_is_set():
