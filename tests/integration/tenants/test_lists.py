@@ -59,6 +59,7 @@ async def listed(tenants, **request):
         ('tier = "SILO" AND state = "PROVISIONING"', "Bravo"),
         ('key = "echo-1"', "echo"),
         ('domain = "delta.example"', "Delta"),
+        ('domain = "DELTA.Example."', "Delta"),
         ('tag = "test"', "Bravo charlie Delta echo foxtrot"),
         ('tag = "test" AND tag = "number:3"', "Delta"),
         ('operation_id = "op-7"', "alpha Bravo charlie"),
@@ -90,7 +91,8 @@ async def test_a_filter_finds_children_and_moments(tenants, population):
 
 
 @pytest.mark.parametrize(
-    "text", ["state", 'state = "BROKEN"', 'colour = "red"', 'key > "a"', 'state = "ACTIVE" OR key = "a"']
+    "text",
+    ["state", 'state = "BROKEN"', 'domain = "no host"', 'colour = "red"', 'key > "a"', 'state = "ACTIVE" OR key = "a"'],
 )
 async def test_what_is_not_understood_is_refused(tenants, refused, text):
     with refused("FILTER_INVALID", Kind.INVALID) as bad:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import grpc
 
+from faults import Invalid
 from pagekit import PageTokens
 from postgreskit import Column, Order, Pages, Transaction, parse_order
 from tenantmesh.tenants.v1 import tenant_service_pb2 as pb
@@ -35,12 +36,23 @@ _PAGE_SIZE, _PAGE_LIMIT = 100, 500
 _ORDERS = {name: Column(name) for name in ("create_time", "update_time", "key", "display_name")}
 _IDENTITY = Column("tenant_id")
 _HISTORY: Order = (Column("sequence"),)
+
+
+def _host(text: str) -> str:
+    try:
+        return domain_from(text, "filter")
+    except Invalid as none:
+        raise ValueError(text) from none
+
+
 _FILTER = {
     "state": one_of("state", State),
     "tier": one_of("tier", Tier),
     "key": equal("key"),
     "parent_tenant_id": identifier("parent_tenant_id"),
-    "domain": Field("tenant_id IN (SELECT d.tenant_id FROM tenant_domains AS d WHERE d.domain = {value})"),
+    "domain": Field(
+        "tenant_id IN (SELECT d.tenant_id FROM tenant_domains AS d WHERE d.domain = {value})", _host, "a host name"
+    ),
     "tag": Field("tags @> ARRAY[{value}]"),
     "operation_id": equal("operation_id"),
     "create_time": moment("create_time"),
