@@ -36,10 +36,6 @@ class Place(Protocol):
         """Give the role this password."""
         ...
 
-    async def measure(self) -> int:
-        """How many bytes its tables and indexes hold; 0 in the shared schema."""
-        ...
-
     async def drop(self) -> None:
         """Remove everything, the record included."""
         ...

@@ -78,7 +78,7 @@ class Schemas:
             version = await place.migrate(self._blueprint.migrations)
             if wanted != before.record or not before.whole:
                 await place.keep(wanted)
-            after = replace(before, version=version, size=await place.measure())
+            after = replace(before, version=version)
             return self._schema(after, wanted), not before.whole
 
     async def get(self, tenant: Tenant) -> Schema:

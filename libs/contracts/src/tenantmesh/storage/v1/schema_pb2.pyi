@@ -160,7 +160,9 @@ class Schema(message.Message):
     version: builtins.int
     """The last migration that was applied."""
     bytes: builtins.int
-    """How many bytes its tables and indexes hold; 0 in the shared schema, where nobody can tell."""
+    """How many bytes its tables and indexes hold, as GetSchema and ListSchemas count them; 0 in other answers, and in the
+    shared schema, where nobody can tell.
+    """
     provider: builtins.str
     """The provider that holds it, as named in the settings: `postgres`, `memory`."""
     @builtins.property

@@ -206,10 +206,6 @@ class MemoryPlace:
     async def set_password(self, password: str) -> None:
         """Nobody signs in."""
 
-    async def measure(self) -> int:
-        """Memory has no rows."""
-        return 0
-
     async def drop(self) -> None:
         """Remove it."""
         self.dropped = True

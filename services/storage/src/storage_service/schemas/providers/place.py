@@ -20,6 +20,7 @@ class PostgresPlace:
     def __init__(self, tx: Transaction, tenant: Tenant, standing: Standing, *, pooled_role: str, patience: int) -> None:
         self.standing = standing
         self.dropped = False
+        self._held = standing.record
         self._patience = patience
         self.tx = tx
         self._tenant = tenant
@@ -39,16 +40,25 @@ class PostgresPlace:
                 f"CREATE ROLE {role} LOGIN",
                 f"COMMENT ON ROLE {role} IS {comment}",
                 f"ALTER ROLE {role} SET search_path = {schema}",
+                *_limits(role, record),
                 # To act as the tenant, and only when it says so.
                 f"GRANT {role} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE",
             ]
-        if not self.standing.schema:
-            statements += [f"CREATE SCHEMA {schema}", f"COMMENT ON SCHEMA {schema} IS {comment}"]
-        await self.tx.execute(";".join([*statements, *_grants(schema, role)]))
+        if self.standing.schema:
+            statements += _grants(schema, role, to_all=True)
+        else:
+            statements += [
+                f"CREATE SCHEMA {schema}",
+                f"COMMENT ON SCHEMA {schema} IS {comment}",
+                *_grants(schema, role),
+            ]
+        await self.tx.execute(";".join(statements))
+        self._held = record
 
     async def migrate(self, migrations: Sequence[Migration]) -> int:
         """Apply what is lacking."""
-        lacking = await steps.lacking(self.tx, self._schema, migrations)
+        new = not (self.standing.schema or self._tenant.pooled)
+        lacking = migrations if new else await steps.lacking(self.tx, self._schema, migrations)
         if lacking and self._tenant.pooled:
             await steps.hold(self.tx, self._schema, self._patience)
             lacking = await steps.lacking(self.tx, self._schema, migrations)
@@ -57,47 +67,34 @@ class PostgresPlace:
         return max([self.standing.version, *(one.version for one in migrations)])
 
     async def keep(self, record: Record) -> None:
-        """Put it on record, and hold the role to it."""
+        """Put it on record, and hold the role to it where that is new."""
         await catalog.keep(self.tx, record, self.standing.location)
-        if self._tenant.pooled:
+        if self._tenant.pooled or _terms(record) == _terms(self._held):
             return
-        role, limits = quote(self._role), record.limits
-        login = "LOGIN" if record.access_enabled else "NOLOGIN"
-        await self.tx.execute(
-            f"ALTER ROLE {role} {login} CONNECTION LIMIT {limits.max_connections};"
-            f"ALTER ROLE {role} SET statement_timeout = '{_milliseconds(limits.statement_timeout)}ms';"
-            f"ALTER ROLE {role} SET idle_in_transaction_session_timeout"
-            f" = '{_milliseconds(limits.idle_in_transaction_timeout)}ms'"
-        )
+        await self.tx.execute(";".join(_limits(quote(self._role), record)))
 
     async def fill(self, template: Template, values: Mapping[str, str]) -> Mapping[str, int]:
         """Run a template as the tenant itself, who can reach nothing else."""
         settings = {"app.tenant_id": self._tenant.tenant_id} | {f"seed.{name}": text for name, text in values.items()}
-        await self.tx.execute(f"SET LOCAL search_path = {quote(self._schema)}, public")
         await self.tx.fetch(
             "SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) AS s (name, value)",
             list(settings),
             list(settings.values()),
         )
-        await self.tx.execute(f"SET LOCAL ROLE {quote(self._role)}")
+        await self.tx.execute(
+            f"SET LOCAL search_path = {quote(self._schema)}, public; SET LOCAL ROLE {quote(self._role)}"
+        )
         try:
             await run(self.tx, template.scripts)
         except ScriptFailed as failed:
             raise template_failed(template, failed.script.file, failed.statement, failed.line) from failed
-        rows = await self._count()
+        rows = await self._inserted()
         await self.tx.execute("RESET ROLE")
         return rows
 
     async def set_password(self, password: str) -> None:
         """Give the role this password, of which the server sees the verifier only."""
         await self.tx.execute(f"ALTER ROLE {quote(self._role)} PASSWORD {_literal(verifier_of(password))}")
-
-    async def measure(self) -> int:
-        """How many bytes the schema holds."""
-        if self._tenant.pooled:
-            return 0
-        size = await self.tx.fetchval(f"{catalog.SIZE} quote_ident($1)::regnamespace", self._schema)
-        return int(size)
 
     async def drop(self) -> None:
         """Remove the tenant's rows, or its schema with its role; and the record."""
@@ -122,20 +119,14 @@ class PostgresPlace:
                 + ";".join(_grants(schema, quote(self._role)))
             )
 
-    async def _count(self) -> dict[str, int]:
-        """How many rows of the tenant each table has that it can see."""
-        tables = await self.tx.fetch(
-            "SELECT relname FROM pg_class WHERE relnamespace = quote_ident($1)::regnamespace AND relkind IN ('r', 'p')"
-            " AND NOT relispartition AND has_table_privilege(oid, 'SELECT') ORDER BY relname",
+    async def _inserted(self) -> dict[str, int]:
+        """How many rows each table got in this transaction."""
+        rows = await self.tx.fetch(
+            "SELECT c.relname, pg_stat_get_xact_tuples_inserted(c.oid) - pg_stat_get_xact_tuples_deleted(c.oid)"  # noqa: S608 - constants
+            f" FROM {catalog.WITHIN} quote_ident($1)::regnamespace AND c.relkind IN ('r', 'p') ORDER BY c.relname",
             self._schema,
         )
-        if not tables:
-            return {}
-        counts = " UNION ALL ".join(
-            f"SELECT {_literal(row[0])}, count(*) FROM {quote(self._schema)}.{quote(row[0])}"  # noqa: S608 - quoted
-            for row in tables
-        )
-        return {row[0]: row[1] for row in await self.tx.fetch(counts)}
+        return {row[0]: row[1] for row in rows}
 
     async def _remove_rows(self) -> None:
         """Remove every row of a pooled tenant, those first that point to others."""
@@ -164,20 +155,31 @@ async def end_connections(tx: Transaction, role: str) -> int:
     return int(ended)
 
 
-def _grants(schema: str, role: str) -> list[str]:
-    """What a role may do in its schema: use every table, now and later, and make none."""
-    tables, sequences = "SELECT, INSERT, UPDATE, DELETE ON {} TO", "USAGE, SELECT, UPDATE ON {} TO"
+def _grants(schema: str, role: str, *, to_all: bool = False) -> list[str]:
+    """What a role may do in its schema: use every table, and make none; `to_all` where there are tables already."""
+    rights = {"TABLES": "SELECT, INSERT, UPDATE, DELETE", "SEQUENCES": "USAGE, SELECT, UPDATE"}
+    grants = [f"GRANT USAGE ON SCHEMA {schema} TO {role}"]
+    for things, what in rights.items():
+        grants.append(f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT {what} ON {things} TO {role}")
+        if to_all:
+            grants.append(f"GRANT {what} ON ALL {things} IN SCHEMA {schema} TO {role}")
+    return grants
+
+
+def _limits(role: str, record: Record) -> list[str]:
+    """What a role is held to."""
+    limits, login = record.limits, "LOGIN" if record.access_enabled else "NOLOGIN"
+    idle = _milliseconds(limits.idle_in_transaction_timeout)
     return [
-        f"GRANT USAGE ON SCHEMA {schema} TO {role}",
-        *(
-            statement
-            for rights, things in ((tables, "TABLES"), (sequences, "SEQUENCES"))
-            for statement in (
-                f"GRANT {rights.format(f'ALL {things} IN SCHEMA {schema}')} {role}",
-                f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT {rights.format(things)} {role}",
-            )
-        ),
+        f"ALTER ROLE {role} {login} CONNECTION LIMIT {limits.max_connections}",
+        f"ALTER ROLE {role} SET statement_timeout = '{_milliseconds(limits.statement_timeout)}ms'",
+        f"ALTER ROLE {role} SET idle_in_transaction_session_timeout = '{idle}ms'",
     ]
+
+
+def _terms(record: Record | None) -> object:
+    """What of a record the role is held to."""
+    return record and (record.limits, record.access_enabled)
 
 
 def _literal(text: str) -> str:

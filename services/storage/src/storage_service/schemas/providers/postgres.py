@@ -136,7 +136,7 @@ class PostgresDatabases:
         connections = self._servers[found or await self._registry.choose(tenant, server)]
         location = self._location(tenant, connections)
         async with connections.transaction(location.schema, readonly=True) as tx:
-            return await catalog.standing(tx, tenant, location)
+            return await catalog.standing(tx, tenant, location, measured=True)
 
     async def end_connections(self, tenant: Tenant) -> int:
         """End what the tenant's role has open."""
