@@ -52,14 +52,16 @@ async def memory(_):
 
 
 @asynccontextmanager
-async def postgres_as(address, superuser):
+async def postgres_as(address, superuser, **changes):
     async def make_foreign(name):
         connection = await asyncpg.connect(superuser)
         await connection.execute(f'CREATE SCHEMA "{name}"')
         await connection.close()
 
     # Roles belong to the server, which other tests share.
-    settings = PostgresSettings(servers=ServersSettings(url=Secret(address)), pooled_role=f"pooled_{uuid4().hex[:8]}")
+    settings = PostgresSettings(
+        servers=ServersSettings(url=Secret(address)), pooled_role=f"pooled_{uuid4().hex[:8]}", **changes
+    )
     async with PostgresDatabases(settings) as databases:
         yield World(databases, make_foreign)
 
@@ -79,7 +81,19 @@ async def as_administrator(postgres):
         yield world
 
 
-OPENERS = {"memory": memory, "postgres": as_superuser, "postgres as administrator": as_administrator}
+@asynccontextmanager
+async def with_own_databases(postgres):
+    superuser = await postgres.database()
+    async with postgres_as(await administrator(superuser), superuser, own_databases=True) as world:
+        yield world
+
+
+OPENERS = {
+    "memory": memory,
+    "postgres": as_superuser,
+    "postgres as administrator": as_administrator,
+    "postgres with own databases": with_own_databases,
+}
 
 
 @pytest_asyncio.fixture(scope="module", params=OPENERS)

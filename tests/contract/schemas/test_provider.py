@@ -256,9 +256,8 @@ async def test_lists_are_ordered_and_go_on_where_they_ended(world, schemas):
         seen += page
         last = page[-1]
         after = Position("main", last.location.database, last.location.schema, last.record.tenant.tenant_id)
-    assert [(one.location.schema, one.record.tenant.tenant_id) for one in seen] == sorted(
-        (one.location.schema, one.record.tenant.tenant_id) for one in seen
-    )
+    places = [(one.location.database, one.location.schema, one.record.tenant.tenant_id) for one in seen]
+    assert places == sorted(places)
     assert {one.record.tenant for one in seen} == set(tenants)
     mine = await schemas.list(tenant_id=tenants[0].tenant_id, operation_id="", after=None, size=9)
     assert mine == [await schemas.get(tenants[0])]

@@ -43,6 +43,7 @@ UNION ALL SELECT 'settings ' || s.setrole FROM pg_db_role_setting AS s LEFT JOIN
 UNION ALL SELECT 'membership ' || roleid FROM pg_auth_members WHERE roleid NOT IN (SELECT oid FROM pg_roles)
 UNION ALL SELECT 'privilege ' || oid FROM pg_default_acl WHERE defaclnamespace NOT IN (SELECT oid FROM pg_namespace)
 UNION ALL SELECT 'place ' || schema_name || tenant_id FROM tenantmesh.places WHERE tenant_key ~ $2
+UNION ALL SELECT 'own database ' || name FROM tenantmesh.own_databases WHERE name ~ $1
 UNION ALL SELECT 'applied ' || schema_name || version FROM tenantmesh.applied_migrations WHERE schema_name ~ $1
 ORDER BY 1"""
 
@@ -106,10 +107,13 @@ class World:
 
 
 @asynccontextmanager
-async def world_of(superuser, *, address="", blueprint=None, connections=None, pooled_role="") -> AsyncIterator[World]:
+async def world_of(
+    superuser, *, address="", blueprint=None, connections=None, pooled_role="", own_databases=False
+) -> AsyncIterator[World]:
     settings = PostgresSettings(
         servers=ServersSettings(url=Secret(address or superuser)),
         pooled_role=pooled_role or f"pooled_{uuid4().hex[:8]}",  # roles belong to the server, which other tests share
+        own_databases=own_databases,
         connections=connections or ConnectionSettings(lock_timeout=timedelta(seconds=30)),
     )
     blueprint = blueprint or load(BlueprintSettings())

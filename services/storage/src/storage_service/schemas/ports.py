@@ -49,8 +49,14 @@ class Databases(Protocol):
 
     provider: str
 
-    def place(self, tenant: Tenant, *, server: str = "", new: bool = False) -> AbstractAsyncContextManager[Place]:
-        """Hold the tenant's place, where it is; a new one is laid on that server, or on one that has room."""
+    def place(self, tenant: Tenant, *, server: str = "", operation_id: str = "") -> AbstractAsyncContextManager[Place]:
+        """Hold the tenant's place, where it is.
+
+        Args:
+            tenant: whose.
+            server: where to lay a new one; empty lets the provider choose one that has room.
+            operation_id: the operation that may lay a new one; without it there is none to be laid.
+        """
         ...
 
     async def look(self, tenant: Tenant, *, server: str = "") -> Standing:

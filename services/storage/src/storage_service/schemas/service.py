@@ -70,7 +70,7 @@ class Schemas:
             standing = _ours(await self._databases.look(tenant, server=server))
             wanted = self._wanted(standing, tenant, operation_id, limits)
             return self._schema(standing, wanted), not standing.whole
-        async with self._databases.place(tenant, server=server, new=True) as place:
+        async with self._databases.place(tenant, server=server, operation_id=operation_id) as place:
             before = _ours(place.standing)
             wanted = self._wanted(before, tenant, operation_id, limits)
             if not before.whole:

@@ -8,14 +8,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote as quote_url
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import asyncpg
 
+from faults import Timeout, Unavailable
 from postgreskit import Migration, Target, Transaction, load_migrations, migrate_on
 from postgreskit.identifiers import quote
 from settingskit import Problem, Secret, SettingsInvalid, setting
-from storage_service.schemas.providers.errors import not_writable, translated
+from storage_service.schemas.providers.errors import away, not_writable, translated
 
 CONTROL = "tenantmesh"
 """The schema of the mesh's own tables."""
@@ -93,6 +95,11 @@ class Address:
         """Its port."""
         return urlsplit(self.url.reveal()).port or 5432
 
+    def at(self, database: str) -> Address:
+        """Another database of the same server."""
+        parts = urlsplit(self.url.reveal())
+        return Address(Secret(urlunsplit(parts._replace(path=f"/{quote_url(database, safe='')}"))))
+
     @property
     def database(self) -> str:
         """The database."""
@@ -146,6 +153,10 @@ class Connections:
             async with self._opened().acquire() as connection, connection.transaction(readonly=readonly):
                 yield connection
 
+    def to(self, database: str) -> Connections:
+        """Connections to another database of the same server, to be entered."""
+        return Connections(self.server, self.address.at(database), self._settings, pooled_role=self._pooled_role)
+
     async def check_writable(self) -> None:
         """Raise a fault when nothing can be written there now."""
         async with self.transaction() as tx:
@@ -168,8 +179,11 @@ class Connections:
             return
         async with self._preparing:
             if not self._prepared:
-                async with self._opened().acquire() as connection:
-                    await prepare(connection, self._pooled_role)
+                try:
+                    async with self._opened().acquire() as connection:
+                        await prepare(connection, self._pooled_role)
+                except (Unavailable, Timeout) as fault:
+                    raise away(self.server) from fault
                 self._prepared = True
 
 

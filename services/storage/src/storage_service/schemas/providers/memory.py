@@ -76,7 +76,7 @@ class MemoryDatabases:
         tenant: Tenant,
         *,
         server: str = "",
-        new: bool = False,  # noqa: ARG002 - there is one server
+        operation_id: str = "",  # noqa: ARG002 - there is one server
     ) -> AsyncIterator[MemoryPlace]:
         """Hold a tenant's place; what was done to it counts when the block ends well."""
         async with self._locks[self._schema_of(tenant)]:

@@ -39,6 +39,7 @@ class PostgresPlace:
             statements += [
                 f"CREATE ROLE {role} LOGIN",
                 f"COMMENT ON ROLE {role} IS {comment}",
+                *self._entry(role),
                 f"ALTER ROLE {role} SET search_path = {schema}",
                 *_limits(role, record),
                 # To act as the tenant, and only when it says so.
@@ -118,6 +119,11 @@ class PostgresPlace:
                 f"CREATE SCHEMA {schema}; COMMENT ON SCHEMA {schema} IS '{catalog.SHARED}';"
                 + ";".join(_grants(schema, quote(self._role)))
             )
+
+    def _entry(self, role: str) -> list[str]:
+        """Into a database of its own nobody else is let."""
+        location = self.standing.location
+        return [f"GRANT CONNECT ON DATABASE {quote(location.database)} TO {role}"] if location.own_database else []
 
     async def _inserted(self) -> dict[str, int]:
         """How many rows each table got in this transaction."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +21,7 @@ from storage_service.schemas.model import (
     Schema,
     Standing,
     Tenant,
+    Tier,
 )
 from storage_service.schemas.providers import catalog, steps
 from storage_service.schemas.providers.connections import (
@@ -28,15 +29,19 @@ from storage_service.schemas.providers.connections import (
     ConnectionSettings,
 )
 from storage_service.schemas.providers.errors import busy
+from storage_service.schemas.providers.own import OwnDatabases
 from storage_service.schemas.providers.place import PostgresPlace, end_connections
 from storage_service.servers.model import Share, State
 from storage_service.servers.providers.registry import Registry
 from storage_service.servers.providers.settings import ServersSettings
 
 _STATE = """
-SELECT current_setting('server_version') AS version, pg_database_size(current_database()) AS size,
+SELECT current_setting('server_version') AS version,
+       (SELECT sum(pg_database_size(oid)) FROM pg_database WHERE datname = current_database()
+        OR datname IN (SELECT name FROM tenantmesh.own_databases))::bigint AS size,
        NOT (pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean) AS writable,
-       (SELECT count(*) FROM tenantmesh.places WHERE tier <> 'pooled') AS schemas"""
+       (SELECT count(*) FROM tenantmesh.places WHERE tier <> 'pooled')
+       + (SELECT count(*) FROM tenantmesh.own_databases) AS schemas"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,9 @@ class PostgresSettings:
         "SCHEMA_POOLED_ROLE",
         default="tenants_pooled",
         help="The role that may read and write the shared schema, one tenant at a time; grant it to the product's.",
+    )
+    own_databases: bool = setting(
+        "SCHEMA_OWN_DATABASES", default=False, help="Whether a new silo tenant gets a database of its own."
     )
 
 
@@ -103,17 +111,21 @@ class PostgresDatabases:
         return self._servers[await self._registry.find(tenant) or self._home.server]
 
     @asynccontextmanager
-    async def place(self, tenant: Tenant, *, server: str = "", new: bool = False) -> AsyncIterator[PostgresPlace]:
+    async def place(self, tenant: Tenant, *, server: str = "", operation_id: str = "") -> AsyncIterator[PostgresPlace]:
         """Hold a tenant's place."""
+        new = bool(operation_id)
         if new:
             await self._registry.reserve(tenant, server)
         connections = await self.server_of(tenant)
-        async with self._held(tenant, connections) as place:
-            if new and await self._registry.find(tenant) != connections.server:
-                raise busy(connections.server, place.standing.location.schema)  # it was removed in between
+        own = OwnDatabases(connections)
+        lone = new and self._settings.own_databases and tenant.tier is Tier.SILO
+        database = await (own.reserve(tenant, operation_id) if lone else own.find(tenant))
+        async with own.at(database) as there, self._held(tenant, there) as place:
+            if new and not await self._still(tenant, place.standing.location):
+                raise busy(connections.server, place.standing.location.schema)
             yield place
             gone = place.dropped or (place.standing.empty and not new)
-        if gone and not self._registry.single:
+        if gone:
             await self._forget(tenant, connections)
 
     @asynccontextmanager
@@ -124,19 +136,36 @@ class PostgresDatabases:
             found = await catalog.standing(tx, tenant, location)
             yield PostgresPlace(tx, tenant, found, pooled_role=self.pooled_role, patience=connections.lock_timeout)
 
+    async def _still(self, tenant: Tenant, location: Location) -> bool:
+        """Whether what was reserved for a place was not removed before we held it."""
+        if location.own_database and not await OwnDatabases(self._servers[location.server]).stands(tenant):
+            return False
+        return self._registry.single or await self._registry.find(tenant) == location.server
+
     async def _forget(self, tenant: Tenant, connections: Connections) -> None:
-        """Forget where the place was, unless one is made there again: who makes one holds it as we do here."""
+        """Remove what is around a place, unless one is made again: who makes one holds it as we do here."""
+        own = OwnDatabases(connections)
+        if not tenant.pooled:
+            database = await own.find(tenant)
+            if database != connections.address.database:
+                async with own.at(database) as there, self._held(tenant, there) as place:
+                    if place.standing.empty:
+                        await own.condemn(tenant)
+            await own.sweep(tenant)
+        if self._registry.single:
+            return
         async with self._held(tenant, connections) as place:
-            if place.standing.empty:
+            if place.standing.empty and not await own.stands(tenant):
                 await self._registry.forget(tenant)
 
     async def look(self, tenant: Tenant, *, server: str = "") -> Standing:
         """What stands at a tenant's names now, or would stand on that server."""
         found = await self._registry.find(tenant)
-        connections = self._servers[found or await self._registry.choose(tenant, server)]
-        location = self._location(tenant, connections)
-        async with connections.transaction(location.schema, readonly=True) as tx:
-            return await catalog.standing(tx, tenant, location, measured=True)
+        own = OwnDatabases(self._servers[found or await self._registry.choose(tenant, server)])
+        async with own.at(await own.find(tenant)) as there:
+            location = self._location(tenant, there)
+            async with there.transaction(location.schema, readonly=True) as tx:
+                return await catalog.standing(tx, tenant, location, measured=True)
 
     async def end_connections(self, tenant: Tenant) -> int:
         """End what the tenant's role has open."""
@@ -153,40 +182,44 @@ class PostgresDatabases:
 
     async def applied(self, standing: Standing) -> Sequence[Applied]:
         """The migrations a place has."""
-        async with self._servers[standing.location.server].transaction(readonly=True) as tx:
+        async with self._at(standing.location) as there, there.transaction(readonly=True) as tx:
             return await catalog.applied(tx, standing.location.schema)
 
     async def targets(self) -> Sequence[Target]:
         """Every schema that is on record."""
         found: list[Target] = []
-        for _, connections in sorted(self._servers.items()):
-            async with connections.transaction(readonly=True) as tx:
-                found += await catalog.targets(tx, _somewhere(connections))
+        async for there in self._everywhere():
+            async with there.transaction(readonly=True) as tx:
+                found += await catalog.targets(tx, self._somewhere(there))
         return found
 
     async def migrate(self, target: Target, migration: Migration) -> None:
         """Apply one migration in a transaction of its own, unless the schema has it by now."""
-        schema, connections = target.location.schema, self._servers[target.location.server]
+        schema = target.location.schema
         shared_by = self.pooled_role if schema == self._settings.shared_schema else ""
-        async with connections.transaction(schema) as tx:
-            await steps.hold(tx, schema, connections.lock_timeout)
+        async with self._at(target.location) as there, there.transaction(schema) as tx:
+            await steps.hold(tx, schema, there.lock_timeout)
             if lacking := await steps.lacking(tx, schema, [migration]):
                 await steps.apply(tx, schema, lacking, shared_by=shared_by)
 
     async def list(self, *, tenant_id: str, operation_id: str, after: Position | None, size: int) -> Sequence[Schema]:
         """What the mesh made, in order."""
         found: list[Schema] = []
-        for name, connections in sorted(self._servers.items()):
-            if len(found) < size and (after is None or name >= after.server):
-                async with connections.transaction(readonly=True) as tx:
+        begin = (after.server, after.database) if after else ("", "")
+        async with aclosing(self._everywhere(*begin)) as databases:
+            async for there in databases:
+                where = self._somewhere(there)
+                async with there.transaction(readonly=True) as tx:
                     found += await catalog.listed(
                         tx,
                         tenant_id=tenant_id,
                         operation_id=operation_id,
-                        after=after if after and name == after.server else None,
+                        after=after if (where.server, where.database) == begin else None,
                         size=size - len(found),
-                        where=_somewhere(connections),
+                        where=where,
                     )
+                if len(found) == size:
+                    break
         return found
 
     async def states(self) -> Sequence[State]:
@@ -212,12 +245,28 @@ class PostgresDatabases:
         address = self._servers[server].address
         return address.host, address.port
 
-    def _location(self, tenant: Tenant, connections: Connections) -> Location:
+    @asynccontextmanager
+    async def _at(self, location: Location) -> AsyncIterator[Connections]:
+        async with OwnDatabases(self._servers[location.server]).at(location.database) as there:
+            yield there
+
+    async def _everywhere(self, server: str = "", database: str = "") -> AsyncGenerator[Connections, None]:
+        """Every database that holds places, in order, from that one on."""
+        for name, connections in sorted(self._servers.items()):
+            if name < server:
+                continue
+            own = OwnDatabases(connections)
+            for one in await own.names():
+                if (name, one) >= (server, database):
+                    async with own.at(one) as there:
+                        yield there
+
+    def _location(self, tenant: Tenant, there: Connections) -> Location:
         schema = self._settings.shared_schema if tenant.pooled else tenant.own_name
-        role = "" if tenant.pooled else tenant.own_name
-        return Location(schema, role, connections.server, connections.address.database)
+        return replace(self._somewhere(there), schema=schema, role="" if tenant.pooled else tenant.own_name)
 
-
-def _somewhere(connections: Connections) -> Location:
-    """Where everything on a server is, whatever it is called."""
-    return Location("", "", connections.server, connections.address.database)
+    def _somewhere(self, there: Connections) -> Location:
+        """Where everything in a database is, whatever it is called."""
+        database = there.address.database
+        common = self._servers[there.server].address.database
+        return Location("", "", there.server, database, own_database=database != common)

@@ -12,10 +12,12 @@ from storage_service.schemas.providers import catalog
 from storage_service.schemas.providers.scripts import ScriptFailed, run
 
 
-async def hold(tx: Transaction, name: str, patience: int) -> None:
+async def hold(tx: Transaction, name: str, patience: int, *, whole_session: bool = False) -> None:
     """Hold the lock of that name until the transaction ends, and wait so many milliseconds for it at most."""
+    local, scope = ("", "") if whole_session else ("LOCAL ", "xact_")
     await tx.execute(
-        f"SET LOCAL lock_timeout = {patience}; SELECT pg_advisory_xact_lock(hashtextextended('tenantmesh:{name}', 0))"
+        f"SET {local}lock_timeout = {patience};"
+        f" SELECT pg_advisory_{scope}lock(hashtextextended('tenantmesh:{name}', 0))"
     )
 
 

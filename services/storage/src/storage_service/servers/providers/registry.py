@@ -17,7 +17,8 @@ FROM tenantmesh.placements GROUP BY server"""
 # The name of a place is that of its schema, or the id of its tenant in a shared one.
 _PLACES = """
 SELECT CASE WHEN tier = 'pooled' THEN tenant_id::text ELSE schema_name END AS name, tenant_id, tier = 'pooled' AS pooled
-FROM tenantmesh.places"""
+FROM tenantmesh.places
+UNION ALL SELECT name, tenant_id, false FROM tenantmesh.own_databases"""
 
 _KNOW = "INSERT INTO tenantmesh.known_servers (server) VALUES ($1) ON CONFLICT DO NOTHING"
 
