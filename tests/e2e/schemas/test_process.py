@@ -11,8 +11,16 @@ import pytest
 from tests.fixtures.processes import service, spawn
 
 from chassis.errors import fault_of
+from localstack.servers.postgres import programs
 from tenantmesh.common.v1 import tier_pb2
-from tenantmesh.storage.v1 import migration_pb2, schema_password_pb2, schema_pb2
+from tenantmesh.storage.v1 import (
+    database_server_pb2,
+    export_pb2,
+    migration_pb2,
+    restore_pb2,
+    schema_password_pb2,
+    schema_pb2,
+)
 from tenantmesh.storage.v1 import schema_service_pb2_grpc as rpc
 
 PRODUCTION = {
@@ -25,6 +33,7 @@ async def environment(postgres, **changes) -> dict[str, str]:
     role = f"pooled_{uuid.uuid4().hex[:8]}"
     return {
         "SCHEMA_PROVIDER": "postgres",
+        "POSTGRES_PROGRAMS": str(programs()),
         "TENANT_DATABASE_URL": await postgres.database(),
         "SCHEMA_POOLED_ROLE": role,
     } | changes
@@ -80,6 +89,54 @@ async def test_a_schema_lives_and_is_gone(stub, tier):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.GetSchema(schema_pb2.GetSchemaRequest(**tenant))
     assert fault_of(caught.value).reason == "SCHEMA_NOT_FOUND"
+
+
+async def test_an_export_is_taken_told_linked_restored_and_removed(stub):
+    old, new = about("exported"), about("restored", tier_pb2.TIER_POOLED)
+    kept = {"export_id": "before-delete", "destination": export_pb2.EXPORT_DESTINATION_ARCHIVE}
+    for tenant in (old, new):
+        await stub.EnsureSchema(ensuring(tenant))
+    await stub.SeedSchema(seeding(old))
+    asked = export_pb2.ExportSchemaRequest(**old, **kept, operation_id="export-1")
+    told = [one async for one in stub.ExportSchema(asked)]
+    export = told[-1].export
+    assert (told[0].total_tables, told[-1].done_tables) == (7, 7)
+    assert (export.state, export.ownership.tenant_id) == (export_pb2.EXPORT_STATE_COMPLETE, old["tenant_id"])
+    assert {table.name: table.rows for table in export.tables}["roles"] == 3
+    assert (await stub.GetExport(export_pb2.GetExportRequest(**old, **kept))).export == export
+    listed = await stub.ListExports(export_pb2.ListExportsRequest(**old, destination=kept["destination"]))
+    assert [(one.export_id, list(one.tables)) for one in listed.exports] == [("before-delete", [])]
+    links = await stub.PresignExport(export_pb2.PresignExportRequest(**old, **kept))
+    assert [link.key for link in links.links] == [export.manifest_key, export.files[0].key]
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.DeleteSchema(schema_pb2.DeleteSchemaRequest(**old, export_id="never-made"))
+    assert fault_of(caught.value).reason == "EXPORT_NOT_FOUND"
+    assert (await stub.DeleteSchema(schema_pb2.DeleteSchemaRequest(**old, export_id="before-delete"))).existed
+
+    source = restore_pb2.ExportSource(**old)
+    restoring = restore_pb2.RestoreSchemaRequest(**new, **kept, operation_id="restore-1", source=source)
+    told = [one async for one in stub.RestoreSchema(restoring)]
+    assert told[-1].schema.seed.template == "default"
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        async for _ in stub.RestoreSchema(restoring):
+            pass
+    assert fault_of(caught.value).reason == "SCHEMA_NOT_EMPTY"
+    assert (await stub.DeleteExport(export_pb2.DeleteExportRequest(**old, **kept))).existed
+    assert not (await stub.DeleteExport(export_pb2.DeleteExportRequest(**old, **kept))).existed
+
+
+async def test_servers_and_placements_are_told(stub):
+    tenant = about("placed")
+    asked = database_server_pb2.GetPlacementRequest(**tenant)
+    before = await stub.GetPlacement(asked)
+    assert (before.server.name, before.placed) == ("main", False)
+    await stub.EnsureSchema(ensuring(tenant))
+    assert (await stub.GetPlacement(asked)).placed
+    (server,) = (await stub.ListDatabaseServers(database_server_pb2.ListDatabaseServersRequest())).servers
+    assert (server.name, server.available, server.accepting, server.provider) == ("main", True, True, "postgres")
+    assert server.version.startswith("18")
+    assert server.schema_count >= 1
+    assert server.bytes > 0
 
 
 async def test_pages_of_schemas(stub):

@@ -16,12 +16,17 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+import sqlparse
+
 from faults import Fault
 from postgreskit.migration_files import Migration as File
 from postgreskit.migration_files import migrations_of
 from settingskit import Problem, SettingsInvalid, setting
 from storage_service.blueprint.model import Blueprint, Migration, Script, Template
 
+_CONTROL = re.compile(
+    r"\s*(begin|start|commit|rollback|abort|end|savepoint|release|prepare\s+transaction)\b", re.IGNORECASE
+)
 _TEMPLATE = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _VARIABLE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -74,7 +79,7 @@ def _templates(folder: Traversable) -> Iterator[tuple[str, Template]]:
                 variables={
                     name: _default(entry.name, name, value) for name, value in about.get("variables", {}).items()
                 },
-                scripts=tuple(_scripts(entry)),
+                scripts=tuple(_whole(entry.name, script) for script in _scripts(entry)),
             ),
         )
 
@@ -82,6 +87,14 @@ def _templates(folder: Traversable) -> Iterator[tuple[str, Template]]:
 def _scripts(folder: Traversable) -> list[Script]:
     found = sorted((one for one in folder.iterdir() if one.name.endswith(".sql")), key=lambda one: one.name)
     return [Script(one.name, one.read_text("utf-8")) for one in found]
+
+
+def _whole(template: str, script: Script) -> Script:
+    """A script that stays inside of the transaction it is run in."""
+    for statement in sqlparse.split(sqlparse.format(script.sql, strip_comments=True)):
+        if _CONTROL.match(statement):
+            raise ValueError(f"{template}/{script.file}: it begins or ends a transaction: all scripts run in one")
+    return script
 
 
 def _default(template: str, name: str, value: Any) -> str | None:
