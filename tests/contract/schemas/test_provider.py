@@ -167,6 +167,15 @@ async def test_seeding_is_done_once(world, schemas, tier):
     assert (await schemas.get(tenant)).record.seed == first
 
 
+async def test_a_seed_counts_the_rows_of_its_own_tenant(world, schemas):
+    seeds = []
+    for _ in range(3):
+        tenant = world.tenant(Tier.POOLED)
+        await ensure(schemas, tenant)
+        seeds.append((await seed(schemas, tenant))[0])
+    assert {tuple(sorted(one.rows.items())) for one in seeds} == {tuple(sorted(seeds[0].rows.items()))}
+
+
 @TIERS
 async def test_access_is_refused_and_given_back(world, schemas, tier):
     tenant = world.tenant(tier)

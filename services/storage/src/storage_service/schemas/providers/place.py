@@ -89,7 +89,7 @@ class PostgresPlace:
             await run(self.tx, template.scripts)
         except ScriptFailed as failed:
             raise template_failed(template, failed.script.file, failed.statement, failed.line) from failed
-        rows = await self._inserted()
+        rows = await self._count()
         await self.tx.execute("RESET ROLE")
         return rows
 
@@ -125,14 +125,21 @@ class PostgresPlace:
         location = self.standing.location
         return [f"GRANT CONNECT ON DATABASE {quote(location.database)} TO {role}"] if location.own_database else []
 
-    async def _inserted(self) -> dict[str, int]:
-        """How many rows each table got in this transaction."""
-        rows = await self.tx.fetch(
-            "SELECT c.relname, pg_stat_get_xact_tuples_inserted(c.oid) - pg_stat_get_xact_tuples_deleted(c.oid)"  # noqa: S608 - constants
-            f" FROM {catalog.WITHIN} quote_ident($1)::regnamespace AND c.relkind IN ('r', 'p') ORDER BY c.relname",
+    async def _count(self) -> dict[str, int]:
+        """How many rows of the tenant each table has that it may read."""
+        tables = await self.tx.fetch(
+            f"SELECT c.relname FROM {catalog.WITHIN} quote_ident($1)::regnamespace"  # noqa: S608 - constants
+            " AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND has_table_privilege(c.oid, 'SELECT')"
+            " ORDER BY c.relname",
             self._schema,
         )
-        return {row[0]: row[1] for row in rows}
+        if not tables:
+            return {}
+        counts = " UNION ALL ".join(
+            f"SELECT {_literal(row[0])}, count(*) FROM {quote(self._schema)}.{quote(row[0])}"  # noqa: S608 - quoted
+            for row in tables
+        )
+        return {row[0]: row[1] for row in await self.tx.fetch(counts)}
 
     async def _remove_rows(self) -> None:
         """Remove every row of a pooled tenant, those first that point to others."""
