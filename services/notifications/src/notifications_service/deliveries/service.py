@@ -19,7 +19,9 @@ from notifications_service.templates.service import Templates
 
 _SIGN_OF_LIFE: Final = timedelta(seconds=20)
 _LOOK_AGAIN: Final = timedelta(seconds=2)
-_RENDERED_AT_ONCE: Final = 20
+_CHECKED_AT_ONCE: Final = 20
+_LONG: Final = 4096
+"""Characters of variables up to which no message becomes too large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Deliveries:
         """
         created = False
         if await self._log.digest(order.tenant_id, order.delivery_id) is None:
-            languages = await self._written(order)
+            languages = await self._checked(order)
             created = await self._log.add(order, languages, optional=self._optional(order))
             self._bell.ring()
         if not created:
@@ -68,7 +70,7 @@ class Deliveries:
         """What would become of each: everything is tried, and nothing is sent or kept."""
         if await self._log.digest(order.tenant_id, order.delivery_id) is not None:
             await self._check_same(order)
-        languages = await self._written(order)
+        languages = await self._checked(order)
         keys = [address_key(one.email) for one in order.recipients if not one.problem]
         suppressed = await self._log.suppressed(order.tenant_id, keys, optional=self._optional(order))
         return [
@@ -141,18 +143,24 @@ class Deliveries:
         self._bell.ring()
         return await self._found(tenant_id, delivery_id), cancelled
 
-    async def _written(self, order: Order) -> Sequence[str]:
-        """Write every message once, to know that each can be written; answers their languages."""
+    async def _checked(self, order: Order) -> Sequence[str]:
+        """Make sure that every message can be written; answers their languages.
+
+        Raises:
+            NotFound, Conflict, Invalid: as `send` does.
+        """
         self._templates.usable(order.template_id)
-        languages = []
+        languages: list[str] = []
         for position, one in enumerate(order.recipients):
-            if position % _RENDERED_AT_ONCE == _RENDERED_AT_ONCE - 1:
+            if position % _CHECKED_AT_ONCE == _CHECKED_AT_ONCE - 1:
                 await asyncio.sleep(0)  # others want to be served meanwhile
-            rendered = self._templates.write(
-                order.template_id, one.content.within(order.content), order.branding, one.language, order.language,
-                recipient=position,
-            )  # fmt: skip
-            languages.append(rendered.language)
+            wished = (one.language, order.language)
+            content = one.content.within(order.content)
+            language = self._templates.check(order.template_id, content, *wished, recipient=position)
+            # Only what is long can become too large; beside that, one message in each language is tried.
+            if language not in languages or sum(map(len, content.values())) > _LONG:
+                self._templates.write(order.template_id, content, order.branding, *wished, recipient=position)
+            languages.append(language)
         return languages
 
     def _optional(self, order: Order) -> bool:

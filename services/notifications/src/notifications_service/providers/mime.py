@@ -1,14 +1,24 @@
-"""A message as mail servers take it: headers, a text part and an HTML part."""
+"""A message as mail servers take it: headers, a text part and an HTML part.
+
+It is put together here rather than by `EmailMessage`, which takes 3 ms for it, more than all the rest of sending; the
+standard library still encodes whatever is not plain.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
+from collections.abc import Iterator
 from email.headerregistry import Address
-from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
-from email.utils import format_datetime
+from email.utils import format_datetime, formataddr
+from typing import Final
 
 from notifications_service.model import Mailbox, Message
+
+_PLAIN: Final = 76
+"""Characters of a header that needs no folding."""
 
 
 def needs_utf8(message: Message) -> bool:
@@ -18,20 +28,20 @@ def needs_utf8(message: Message) -> bool:
 
 def mime(message: Message) -> bytes:
     """The message's bytes, the same each time. A header takes no line break, whatever a name or a subject holds."""
-    mail = EmailMessage(policy=SMTPUTF8 if needs_utf8(message) else SMTP)
-    mail["Date"] = format_datetime(message.time)
-    mail["Message-ID"] = message_id(message)
-    mail["From"] = _address(message.sender)
-    mail["To"] = _address(message.recipient)
-    if message.reply_to:
-        mail["Reply-To"] = _address(Mailbox(message.reply_to))
-    mail["Subject"] = message.subject
-    mail.set_content(message.text, cte="quoted-printable")
-    mail.add_alternative(message.html, subtype="html", cte="base64")
-    mail.set_boundary(f"=_{_digest(message)}")
-    for name, value in headers(message).items():  # after the parts, which would take headers about content with them
-        mail[name] = value
-    return mail.as_bytes()
+    utf8 = needs_utf8(message)
+    head = b"".join(_header(name, value, utf8=utf8) for name, value in _headers(message))
+    boundary = f"=_{_digest(message)}"
+    text = binascii.b2a_qp(message.text.encode(), istext=True).replace(b"\n", b"\r\n")
+    html = base64.encodebytes(message.html.replace("\n", "\r\n").encode()).replace(b"\n", b"\r\n")
+    return b"".join(
+        (
+            head,
+            f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'.encode(),
+            _part(boundary, "plain", "quoted-printable"), text,
+            _part(boundary, "html", "base64"), html,
+            f"\r\n--{boundary}--\r\n".encode(),
+        )
+    )  # fmt: skip
 
 
 def headers(message: Message) -> dict[str, str]:
@@ -56,12 +66,42 @@ def display(mailbox: Mailbox) -> str:
     return str(_address(mailbox))
 
 
+def _headers(message: Message) -> Iterator[tuple[str, str | Address]]:
+    yield "Date", format_datetime(message.time)
+    yield "Message-ID", message_id(message)
+    yield "From", _address(message.sender)
+    yield "To", _address(message.recipient)
+    if message.reply_to:
+        yield "Reply-To", _address(Mailbox(message.reply_to))
+    yield "Subject", message.subject
+    yield from headers(message).items()
+
+
+def _header(name: str, value: str | Address, *, utf8: bool) -> bytes:
+    """One header, folded and encoded where it needs to be; a line break in it is an error."""
+    if isinstance(value, str) and value.isascii() and value.isprintable() and len(name) + len(value) < _PLAIN:
+        return f"{name}: {value}\r\n".encode()
+    policy = SMTPUTF8 if utf8 else SMTP
+    folded: str = policy.fold(*policy.header_store_parse(name, value))
+    return folded.encode()
+
+
+def _part(boundary: str, kind: str, encoding: str) -> bytes:
+    return (
+        f'\r\n--{boundary}\r\nContent-Type: text/{kind}; charset="utf-8"\r\n'
+        f"Content-Transfer-Encoding: {encoding}\r\n\r\n"
+    ).encode()
+
+
 def _digest(message: Message) -> str:
     return hashlib.sha256(message.key.encode()).hexdigest()[:32]
 
 
-def _address(mailbox: Mailbox) -> Address:
+def _address(mailbox: Mailbox) -> str | Address:
+    """An address with its name; as text where it is plain, which is much faster."""
     name = " ".join(mailbox.name.split())
+    if '"' not in mailbox.email and (name + mailbox.email).isascii():
+        return formataddr((name, mailbox.email))
     if mailbox.email.isascii():
         return Address(name, addr_spec=mailbox.email)
     # An address in one piece must be ASCII to the standard library; in two pieces it need not be.

@@ -89,11 +89,10 @@ class Templates:
             Invalid: VARIABLE_MISSING, VARIABLE_INVALID, RENDERING_TOO_LARGE.
         """
         template = self.usable(template_id)
-        given = {one.name: variables.get(one.name, "") for one in template.variables}
         if fill_samples:
-            given = {name: value or template.samples[name] for name, value in given.items()}
-        _check(template, given, recipient)
-        language = template.language_for(*filter(None, languages), self._language)
+            variables = {name: variables.get(name) or sample for name, sample in template.samples.items()}
+        language = self.check(template_id, variables, *languages, recipient=recipient)
+        given = {one.name: variables.get(one.name, "") for one in template.variables}
         rendered = self._writer.write(template_id, language, given, self.branded(branding))
         if rendered.size > LARGEST:
             raise Invalid(
@@ -102,6 +101,16 @@ class Templates:
                 facts={"template_id": template_id, "bytes": rendered.size, "limit_bytes": LARGEST},
             )
         return rendered
+
+    def check(self, template_id: str, variables: Mapping[str, str], *languages: str, recipient: int = 0) -> str:
+        """Make sure that a message has what its template asks for; answers the language it will be in.
+
+        Raises:
+            NotFound, Conflict, Invalid: as `write` does, but for what only writing it shows.
+        """
+        template = self.usable(template_id)
+        _check(template, variables, recipient)
+        return template.language_for(*filter(None, languages), self._language)
 
     def branded(self, branding: Branding) -> Branding:
         """A message's branding, and the service's own where that is empty."""
@@ -112,7 +121,7 @@ def _check(template: Template, given: Mapping[str, str], recipient: int) -> None
     if missing := template.missing(given):
         raise _refused("The template asks for variables that were not given.", "VARIABLE_MISSING", template, missing,
                        recipient)  # fmt: skip
-    wrong = [one.name for one in template.variables if given[one.name] and not _fits(given[one.name], one.form)]
+    wrong = [one.name for one in template.variables if not _fits(given.get(one.name, ""), one.form)]
     if wrong:
         raise _refused("A variable has a value that cannot stand in the template.", "VARIABLE_INVALID", template, wrong,
                        recipient)  # fmt: skip
@@ -127,6 +136,9 @@ def _refused(sentence: str, reason: str, template: Template, names: Sequence[str
 
 
 def _fits(value: str, form: Form) -> bool:
+    """Whether a value can stand where the template puts it; nothing fits everywhere."""
+    if not value:
+        return True
     match form:
         case Form.URL:
             return _is_link(value)

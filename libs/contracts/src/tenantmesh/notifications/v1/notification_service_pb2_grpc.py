@@ -117,7 +117,7 @@ class NotificationServiceServicer:
     def SendNotification(self, request, context):
         """Writes a message from a template for each recipient and sends it, once.
 
-        Everything is written before anything is sent. It answers when every recipient is done with, or shortly before the
+        Everything is checked before anything is sent. It answers when every recipient is done with, or shortly before the
         deadline of the call; whoever is still QUEUED then is sent to all the same, and WatchDelivery tells. A recipient
         who fails is no error of the call and harms no other.
 

@@ -42,7 +42,7 @@ class NotificationServiceStub:
     SendNotification: grpc.UnaryUnaryMultiCallable[delivery_pb2.SendNotificationRequest, delivery_pb2.SendNotificationResponse]
     """Writes a message from a template for each recipient and sends it, once.
 
-    Everything is written before anything is sent. It answers when every recipient is done with, or shortly before the
+    Everything is checked before anything is sent. It answers when every recipient is done with, or shortly before the
     deadline of the call; whoever is still QUEUED then is sent to all the same, and WatchDelivery tells. A recipient
     who fails is no error of the call and harms no other.
 
@@ -131,7 +131,7 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     SendNotification: aio.UnaryUnaryMultiCallable[delivery_pb2.SendNotificationRequest, delivery_pb2.SendNotificationResponse]  # type: ignore[assignment]
     """Writes a message from a template for each recipient and sends it, once.
 
-    Everything is written before anything is sent. It answers when every recipient is done with, or shortly before the
+    Everything is checked before anything is sent. It answers when every recipient is done with, or shortly before the
     deadline of the call; whoever is still QUEUED then is sent to all the same, and WatchDelivery tells. A recipient
     who fails is no error of the call and harms no other.
 
@@ -223,7 +223,7 @@ class NotificationServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[delivery_pb2.SendNotificationResponse, abc.Awaitable[delivery_pb2.SendNotificationResponse]]:
         """Writes a message from a template for each recipient and sends it, once.
 
-        Everything is written before anything is sent. It answers when every recipient is done with, or shortly before the
+        Everything is checked before anything is sent. It answers when every recipient is done with, or shortly before the
         deadline of the call; whoever is still QUEUED then is sent to all the same, and WatchDelivery tells. A recipient
         who fails is no error of the call and harms no other.
 
