@@ -85,6 +85,7 @@ bench: $(READY) ## Measure: every benchmark of tests/load, as ratios within one 
 	$(PY) tests/load/gateway.py
 	$(PY) tests/load/dns.py
 	$(PY) tests/load/storage_buckets.py
+	$(PY) tests/load/notifications.py
 
 ##@ Local stack
 .PHONY: up down status logs

@@ -16,6 +16,7 @@ import pytest_asyncio
 from tests.fixtures.browser import Browser
 from tests.fixtures.servers import CACHE
 
+from localstack.mailsink import pages
 from notifications_service.model import Branding
 from notifications_service.templates.providers.mjml import MjmlWriter
 
@@ -70,9 +71,25 @@ async def test_a_picture_of_each_template_on_a_phone_and_on_a_desk(browser, tmp_
     PICTURES.mkdir(parents=True, exist_ok=True)
     picture = PICTURES / f"{name}.png"
     picture.unlink(missing_ok=True)
-    await browser.picture(page, picture, width=NARROW + 16 + WIDE, height=1080)
+    await browser.picture(page.as_uri(), picture, width=NARROW + 16 + WIDE, height=1080)
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size > 20_000, "an empty page is smaller"
+
+
+async def test_the_mail_sink_shows_what_was_sent(browser, service, mail_sink, tmp_path):
+    """As `make up` shows it: the page of a mail, in a browser, with the message rendered in its frame."""
+    await service.send("shown@engines.example")
+    [mail] = mail_sink.mailbox.to("shown@engines.example")
+    async with pages(mail_sink.mailbox, "127.0.0.1", 0) as port:
+        address = f"http://127.0.0.1:{port}/mails/{mail.number}"
+        shown = await browser.document(address)
+        assert "Analytical Engines is ready" in shown
+        assert f'src="/mails/{mail.number}/html"' in shown
+        rendered = await browser.document(f"{address}/html")
+        assert "https://engines.example/login" in rendered
+        picture = tmp_path / "sink.png"
+        await browser.picture(address, picture, width=1100, height=900)
+        (PICTURES / "mail-sink.png").write_bytes(picture.read_bytes())
 
 
 async def test_nothing_sticks_out_in_any_language_at_any_width(browser, tmp_path: Path):
@@ -87,7 +104,7 @@ async def test_nothing_sticks_out_in_any_language_at_any_width(browser, tmp_path
     frames += [frame(f"{name} long", written(name, "de", dark, tenant_name=long), NARROW) for name in WRITER.templates]
     page = tmp_path / "page.html"
     page.write_text(PAGE.format(height=900, frames="".join(frames) + MEASURING))
-    document = await browser.document(page)
+    document = await browser.document(page.as_uri())
     found = re.search(r"<pre>(.*?)</pre>", document, re.DOTALL)
     assert found
     measured = json.loads(unescape(found[1]))

@@ -146,6 +146,11 @@ async def test_a_mail_cannot_run_or_load_anything():
         for path in ("/", "/mails/1", "/mails/2"):
             async with session.get(path) as answer:
                 assert "<script>" not in await answer.text()
+                assert "default-src 'none'" in answer.headers["content-security-policy"]
+        for path in ("/mails/1/raw", "/mails/1/text"):
+            async with session.get(path) as answer:
+                assert answer.content_type == "text/plain"
+                assert answer.headers["x-content-type-options"] == "nosniff"
         async with session.get("/mails/1/html") as answer:
             policy = answer.headers["content-security-policy"]
             assert policy.startswith("sandbox; default-src 'none'")

@@ -29,6 +29,10 @@ $body
 # A mail's own page may load nothing, run nothing and reach nothing.
 LOCKED = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
+# Ours show mails in frames and do nothing else; plain text stays that, whatever it looks like.
+OWN = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'"}
+PLAIN = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+
 
 @dataclass(frozen=True, slots=True)
 class _Pages:
@@ -58,10 +62,10 @@ class _Pages:
         return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": LOCKED})
 
     async def text(self, request: web.Request) -> web.Response:
-        return web.Response(text=self._wanted(request).text)
+        return web.Response(text=self._wanted(request).text, headers=PLAIN)
 
     async def raw(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._wanted(request).raw, content_type="text/plain")
+        return web.Response(body=self._wanted(request).raw, content_type="text/plain", headers=PLAIN)
 
     async def list_json(self, request: web.Request) -> web.Response:
         recipient = request.query.get("to")
@@ -125,4 +129,4 @@ def _table(facts: Iterable[tuple[str, str]]) -> str:
 
 def _html(title: str, body: str, *, extra: str = "") -> web.Response:
     page = PAGE.substitute(title=escape(title), body=body, extra=extra)
-    return web.Response(text=page, content_type="text/html")
+    return web.Response(text=page, content_type="text/html", headers=OWN)
