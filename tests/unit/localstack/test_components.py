@@ -63,6 +63,7 @@ async def test_a_service_is_one_entry(tmp_path, monkeypatch):
     }
     assert one.command(site)[1:] == ["-m", "tenants_service"]
     assert one.environment(site)["MESH_MODE"] == "development"
+    assert one.environment(site)["PAGE_TOKEN_KEY"] == one.environment(site)["PAGE_TOKEN_KEY"] != ""
     monkeypatch.setattr(mesh.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(Absent, match="tenants_service has nothing to run yet"):
         await one.prepare(site)

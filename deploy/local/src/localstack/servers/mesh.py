@@ -60,6 +60,8 @@ def service(
         command=lambda _: [sys.executable, "-m", package],
         environment=lambda site: {
             **EVERYWHERE,
+            # Tokens of lists and of watched events are good after a restart, too.
+            "PAGE_TOKEN_KEY": site.secret("pages"),
             **(databases.addresses(site) if tables else {}),
             **environment(site),
         },
