@@ -84,7 +84,7 @@ async def test_a_killed_process_sends_nothing_twice_and_forgets_nobody(postgres)
     async with mail_server() as mails:
         told = await _told(
             postgres, NOTIFICATION_PROVIDER="smtp", SMTP_HOST="127.0.0.1", SMTP_PORT=str(mails.port), SMTP_TLS="none",
-            NOTIFICATION_CONCURRENCY="1", SMTP_TIMEOUT="60s", NOTIFICATION_LEASE="1s",
+            NOTIFICATION_CONCURRENCY="1", SMTP_TIMEOUT="60s", NOTIFICATION_LEASE="5s",
         )  # fmt: skip
         mails.once("AFTER", SILENCE)
         asked = request(*people)

@@ -106,9 +106,9 @@ async def test_who_still_waits_can_be_left_out(bad_days):
 
 
 async def test_a_call_is_answered_before_its_deadline_and_the_rest_is_sent_all_the_same(bad_days):
-    async with bad_days(NOTIFICATION_RETRY_PAUSE="2s") as day:
+    async with bad_days(NOTIFICATION_RETRY_PAUSE="12s") as day:
         day.mails.once("RCPT", "451 4.7.1 greylisted")
-        answer = await day.service.stub.SendNotification(request("ada@engines.example"), timeout=1.5)
+        answer = await day.service.stub.SendNotification(request("ada@engines.example"), timeout=8)
         assert (states(answer.recipients), answer.delivery.state) == (["QUEUED"], pb.DELIVERY_STATE_SENDING)
         [*_, last] = [one async for one in watch(day.service, answer.delivery)]
         assert (states([last.recipient]), last.recipient.attempts) == (["SENT"], 2)
@@ -126,9 +126,9 @@ async def test_a_watch_of_nothing_ends_at_once(service, refused):
 async def test_a_silent_delivery_gives_signs_of_life(bad_days, monkeypatch):
     monkeypatch.setattr("notifications_service.deliveries.service._SIGN_OF_LIFE", timedelta(milliseconds=50))
     monkeypatch.setattr("notifications_service.deliveries.service._LOOK_AGAIN", timedelta(milliseconds=20))
-    async with bad_days(NOTIFICATION_RETRY_PAUSE="2s") as day:
+    async with bad_days(NOTIFICATION_RETRY_PAUSE="6s") as day:
         day.mails.once("RCPT", "451 4.7.1 greylisted")
-        answer = await day.service.stub.SendNotification(request("ada@engines.example"), timeout=1)
+        answer = await day.service.stub.SendNotification(request("ada@engines.example"), timeout=4)
         told = [one async for one in watch(day.service, answer.delivery)]
         assert len([one for one in told if not one.HasField("recipient")]) >= 2
         assert states([told[-1].recipient]) == ["SENT"]

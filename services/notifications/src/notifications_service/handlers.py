@@ -34,7 +34,7 @@ _PAGE_SIZE: Final = 100
 _PAGE_LIMIT: Final = 500
 _NEWEST_FIRST: Final = (Column("create_time", descending=True), Column("delivery_id", descending=True))
 _BY_ADDRESS: Final = (Column("email"), Column("suppression_id"))
-_MARGIN: Final = timedelta(milliseconds=500)
+_MARGIN: Final = timedelta(seconds=2)
 """Before the deadline of a call, so that it is still answered in time."""
 _NO_DEADLINE: Final = timedelta(seconds=30)
 

@@ -23,7 +23,8 @@ from postgreskit import Transaction
 _CLAIM: Final = """
 WITH due AS (
     SELECT tenant_id, delivery_id, position, asked AS asked_before FROM recipients
-    WHERE state = 'QUEUED' AND due_time <= now() ORDER BY due_time LIMIT $1 FOR UPDATE SKIP LOCKED
+    WHERE state = 'QUEUED' AND due_time <= now() ORDER BY due_time, position LIMIT $1
+    FOR UPDATE SKIP LOCKED
 )
 UPDATE recipients AS one
 SET claim = $2, due_time = now() + $3, tries = tries + 1, attempts = attempts + 1,
