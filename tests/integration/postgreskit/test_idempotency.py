@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from faults import Internal, Invalid, NotFound, Unavailable
-from postgreskit import Target, migrate, once, request_key, sweep
+from postgreskit import Target, answered, migrate, once, request_key, sweep
 from postgreskit.migration_files import migrations_of
 from settingskit import Secret
 
@@ -287,3 +287,19 @@ def test_ids_are_uuids(acme):
         given = {"caller": "c", "method": "m", "request_id": REQUEST_ID, "payload": b"", "tenant_id": acme.tenant_id}
         with pytest.raises(ValueError, match="badly formed"):
             request_key(**(given | change))
+
+
+async def test_what_is_answered_is_known_as_long_as_it_is_kept(desk, acme):
+    one = key(acme)
+
+    async def known(which):
+        async with acme.transaction() as tx:
+            return await answered(tx, which)
+
+    assert not await known(one)
+    await desk.add(key=one, kept=timedelta(hours=1))
+    assert await known(one)
+    assert not await known(key(acme, caller="somebody else"))
+    assert not await known(None)
+    await desk.add("gone", key=key(acme, method="/notes/Other"), kept=timedelta(0))
+    assert not await known(key(acme, method="/notes/Other"))

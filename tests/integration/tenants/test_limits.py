@@ -1,6 +1,7 @@
 """Limits hold over all replicas, and count what is refused too."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 from faults import Kind
 from tenantmesh.tenants.v1 import lead_service_pb2 as pb
@@ -35,6 +36,24 @@ async def test_one_address_gets_so_many_keys(leads, guarded, application, clock,
     await leads.CreateLead(request)
     with refused("RATE_LIMITED", Kind.EXHAUSTED):
         await leads.CreateLead(request)
+
+
+async def test_what_was_answered_is_answered_again_past_the_limit(leads, application, refused):
+    request = application(request_id=str(uuid4()))
+    first = await leads.CreateLead(request)
+    renew = pb.ResendLeadKeyRequest(lead_id=first.lead_id, request_id=str(uuid4()))
+    renewed = await leads.ResendLeadKey(renew)
+    for _ in range(3):
+        assert await leads.CreateLead(request) == first
+        assert await leads.ResendLeadKey(renew) == renewed
+    verify = pb.VerifyLeadRequest(lead_id=first.lead_id, key=renewed.key, request_id=str(uuid4()))
+    verified = await leads.VerifyLead(verify)
+    for _ in range(5):
+        assert await leads.VerifyLead(verify) == verified
+    request.request_id = renew.request_id = verify.request_id = str(uuid4())
+    for new in (leads.CreateLead(request), leads.ResendLeadKey(renew), leads.VerifyLead(verify)):
+        with refused("RATE_LIMITED", Kind.EXHAUSTED):
+            await new
 
 
 async def test_every_wrong_key_counts(leads, application, refused):

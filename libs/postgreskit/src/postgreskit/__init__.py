@@ -9,7 +9,7 @@ async with Database(settings.database) as database:
 
 from postgreskit.database import Database, Isolation, TenantDatabase, Transaction
 from postgreskit.errors import Constraints, constraint_faults
-from postgreskit.idempotency import RequestKey, once, request_key, sweep
+from postgreskit.idempotency import RequestKey, answered, once, request_key, sweep
 from postgreskit.keyset import Column, Order, parse_order
 from postgreskit.listener import Listener
 from postgreskit.migration_files import Migration, Newer, load_migrations
@@ -38,6 +38,7 @@ __all__ = [
     "Target",
     "TenantDatabase",
     "Transaction",
+    "answered",
     "constraint_faults",
     "load_migrations",
     "migrate",

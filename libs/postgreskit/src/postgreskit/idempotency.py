@@ -35,6 +35,7 @@ ON CONFLICT (tenant_id, caller, method, request_id) DO UPDATE
 RETURNING true"""
 _KEY: Final = "tenant_id = $1 AND caller = $2 AND method = $3 AND request_id = $4"
 _REPLAY: Final = f"SELECT digest, response FROM idempotent_requests WHERE {_KEY}"  # noqa: S608 - constants
+_ANSWERED: Final = f"SELECT true FROM idempotent_requests WHERE {_KEY} AND response IS NOT NULL AND expires_at > now()"  # noqa: S608 - constants
 _STORE: Final = f"UPDATE idempotent_requests SET response = $5 WHERE {_KEY}"  # noqa: S608 - constants
 _SWEEP: Final = """
 WITH expired AS (
@@ -96,6 +97,11 @@ async def once(
     response = await work()
     await tx.execute(_STORE, *identity, response)
     return response
+
+
+async def answered(tx: Transaction, key: RequestKey | None) -> bool:
+    """Whether `once` would do nothing for this request: what comes again may pass what refuses others."""
+    return key is not None and bool(await tx.fetchval(_ANSWERED, key.tenant_id, key.caller, key.method, key.request_id))
 
 
 async def sweep(tx: Transaction, *, limit: int = 1000) -> int:

@@ -18,7 +18,8 @@ import asyncpg
 from google.protobuf.message import Message
 
 from chassis import context
-from postgreskit import Database, OpenPage, Page, RequestKey, Transaction, once, request_key, retrying
+from faults import Exhausted
+from postgreskit import Database, OpenPage, Page, RequestKey, Transaction, answered, once, request_key, retrying
 from tenants_service.seal import Seal
 
 MESH = UUID(int=0)
@@ -80,7 +81,13 @@ class Records:
         await tx.execute("SET LOCAL ROLE NONE")
 
     async def write(
-        self, request: Message, answer: type[M], work: Callable[[Transaction], Awaitable[M]], *, tenant_id: str = ""
+        self,
+        request: Message,
+        answer: type[M],
+        work: Callable[[Transaction], Awaitable[M]],
+        *,
+        tenant_id: str = "",
+        limit: Callable[[], Awaitable[None]] | None = None,
     ) -> M:
         """Do the work of a request in one transaction, and once however often the request is sent.
 
@@ -90,6 +97,7 @@ class Records:
             answer: the type of the response.
             work: has all its effects in the transaction it is given.
             tenant_id: whose rows the transaction sees; empty for what belongs to no tenant.
+            limit: refuses one call too many, but no repeat of what was answered already.
         """
         if getattr(request, "validate_only", False):
             return await self._rehearse(work, tenant_id)
@@ -101,6 +109,8 @@ class Records:
             payload=request.SerializeToString(deterministic=True),
             tenant_id=tenant_id or MESH,
         )
+        if limit is not None:
+            await self._within(limit, key, tenant_id)
 
         async def attempt() -> M:
             async with self._scope(tenant_id) as tx:
@@ -111,6 +121,14 @@ class Records:
         done = await retrying(attempt)
         self._wake()
         return done
+
+    async def _within(self, limit: Callable[[], Awaitable[None]], key: RequestKey | None, tenant_id: str) -> None:
+        try:
+            await limit()
+        except Exhausted:
+            async with self._scope(tenant_id) as tx:
+                if not await answered(tx, key):
+                    raise
 
     def _scope(self, tenant_id: str) -> AbstractAsyncContextManager[Transaction]:
         return self.of(tenant_id) if tenant_id else self.of_mesh()

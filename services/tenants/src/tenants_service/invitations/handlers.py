@@ -113,7 +113,6 @@ class InvitationHandlers(rpc.InvitationServiceServicer):
         self, request: pb.AcceptInvitationRequest, context: Context
     ) -> pb.AcceptInvitationResponse:
         """Take an invitation up."""
-        await self._spend(context)
         names = {name: name_from(getattr(request, name), name) for name in ("first_name", "last_name")}
 
         async def work(tx: Transaction) -> pb.AcceptInvitationResponse:
@@ -124,7 +123,7 @@ class InvitationHandlers(rpc.InvitationServiceServicer):
                 invitation = await invitations.accept(found.invitation_id, request.token, **names)
             return pb.AcceptInvitationResponse(invitation=invitation_to(invitation))
 
-        return await self._records.write(request, pb.AcceptInvitationResponse, work)
+        return await self._records.write(request, pb.AcceptInvitationResponse, work, limit=lambda: self._spend(context))
 
     async def ResendInvitation(
         self, request: pb.ResendInvitationRequest, context: Context

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -85,41 +85,43 @@ class LeadHandlers(rpc.LeadServiceServicer):
     async def CreateLead(self, request: pb.CreateLeadRequest, context: Context) -> pb.CreateLeadResponse:
         """Note who asks for a tenant."""
         application = application_from(request)
-        await self._limiter.spend([*self._network(context), Charge(self._rules.email, application.email, "email")])
+        limit = self._limit(*self._network(context), Charge(self._rules.email, application.email, "email"))
 
         async def work(tx: Transaction) -> pb.CreateLeadResponse:
             lead, key = await self._leads(tx).create(application)
             return pb.CreateLeadResponse(lead_id=str(lead.lead_id), key=_shown(key), key_expire_time=_expiry(lead))
 
-        return await self._records.write(request, pb.CreateLeadResponse, work)
+        return await self._records.write(request, pb.CreateLeadResponse, work, limit=limit)
 
     async def ResendLeadKey(self, request: pb.ResendLeadKeyRequest, context: Context) -> pb.ResendLeadKeyResponse:
         """Make another validation key."""
         lead_id = UUID(request.lead_id)
-        await self._limiter.spend(self._network(context))
-        async with self._records.of_mesh() as tx:
-            email = (await read(tx, lead_id)).email
-        await self._limiter.spend([Charge(self._rules.email, email, "email")])
+
+        async def limit() -> None:
+            await self._limiter.spend(self._network(context))
+            async with self._records.of_mesh() as tx:
+                email = (await read(tx, lead_id)).email
+            await self._limiter.spend([Charge(self._rules.email, email, "email")])
 
         async def work(tx: Transaction) -> pb.ResendLeadKeyResponse:
             lead, key = await self._leads(tx).renew_key(lead_id)
             return pb.ResendLeadKeyResponse(lead_id=str(lead.lead_id), key=_shown(key), key_expire_time=_expiry(lead))
 
-        return await self._records.write(request, pb.ResendLeadKeyResponse, work)
+        return await self._records.write(request, pb.ResendLeadKeyResponse, work, limit=limit)
 
     async def VerifyLead(self, request: pb.VerifyLeadRequest, context: Context) -> pb.VerifyLeadResponse:
         """Use up a validation key."""
         lead_id = UUID(request.lead_id)
         # In the request it counts for what the request is: a repeat with another key is another request.
         request.key = request.key or _bearer(context)
-        await self._limiter.spend([*self._network(context), Charge(self._rules.lead, request.lead_id, "lead")])
+        limit = self._limit(*self._network(context), Charge(self._rules.lead, request.lead_id, "lead"))
         token, expires = await self._lead_tokens.issue(lead_id)
 
         async def work(tx: Transaction) -> pb.VerifyLeadResponse:
             await self._leads(tx).verify(lead_id, request.key)
             return pb.VerifyLeadResponse(lead_id=request.lead_id, token=token, token_expire_time=time_to(expires))
 
-        return await self._records.write(request, pb.VerifyLeadResponse, work)
+        return await self._records.write(request, pb.VerifyLeadResponse, work, limit=limit)
 
     async def ConvertLead(self, request: pb.ConvertLeadRequest, context: Context) -> pb.ConvertLeadResponse:
         """Make the tenant of a verified lead."""
@@ -159,6 +161,9 @@ class LeadHandlers(rpc.LeadServiceServicer):
     def _leads(self, tx: Transaction) -> LeadRecords:
         now = self._clock()
         return LeadRecords(LeadStore(tx, now), now=now, key_life=self._rules.key_life)
+
+    def _limit(self, *charges: Charge) -> Callable[[], Awaitable[None]]:
+        return lambda: self._limiter.spend(charges)
 
     def _network(self, context: Context) -> list[Charge]:
         """The charge of the visitor's network; whoever is trusted with keys speaks for many visitors."""
