@@ -224,10 +224,15 @@ async def test_a_key_of_the_key_service_encrypts_where_one_is_given(moto):
         assert kept.configuration.kms_key_id == "alias/acme"
 
 
-async def test_a_shared_bucket_that_operators_use_already_is_left_as_it_is(server):
+@pytest.mark.parametrize("theirs", ["an object", "a tag"])
+async def test_a_shared_bucket_that_operators_use_already_is_left_as_it_is(server, theirs):
     async with open_s3(server, opened=False) as world:
         await world.s3.create_bucket(Bucket=world.names.shared)
-        await world.s3.put_object(Bucket=world.names.shared, Key="theirs.txt", Body=b"theirs")
+        if theirs == "an object":
+            await world.s3.put_object(Bucket=world.names.shared, Key="theirs.txt", Body=b"theirs")
+        else:
+            tags = {"TagSet": [{"Key": "team", "Value": "x"}]}
+            await world.s3.put_bucket_tagging(Bucket=world.names.shared, Tagging=tags)
         before = await everything(world, world.names.shared)
         tenant = world.tenant(tier=Tier.POOLED)
         await world.places.ensure(tenant, operation_id="op-1")

@@ -10,6 +10,8 @@ from storage_service.buckets.providers.s3 import documents
 from storage_service.buckets.providers.s3.api import MISSING, NO_BUCKET, Answered, Api
 from storage_service.buckets.providers.s3.configurations import PROBES, Configurations
 
+_WITHOUT_NAME = "us-east-1"
+"""The one region that S3 does not take by its name."""
 _OURS, _TAKEN = "BucketAlreadyOwnedByYou", "BucketAlreadyExists"
 _IAM_ABSENT = MISSING | {"AccessDenied", "AccessDeniedException", "InvalidAction", "InvalidRequest", "404", "400"}
 
@@ -57,8 +59,8 @@ class Home:
 
     async def create(self, bucket: str) -> bool:
         """Make a bucket; False where this account has one of that name, BUCKET_NOT_OWNED where another has."""
-        region = {} if self._region == "us-east-1" else {"LocationConstraint": self._region}
-        wanted = {"CreateBucketConfiguration": region} if region else {}
+        elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
+        wanted = {} if self._region == _WITHOUT_NAME else elsewhere
         try:
             await self._s3.call("create_bucket", Bucket=bucket, tell={_OURS, _TAKEN}, **wanted)
         except Answered as answered:
@@ -77,15 +79,15 @@ class Home:
             self._made.add(bucket)
 
     async def _stands(self, bucket: str) -> bool:
-        """Whether it is there and needs nothing: marked as set up, or in use since before the mesh."""
+        """Whether it is there and needs nothing: set up by the mesh, or tagged or used by operators before."""
         try:
-            answer = await self._s3.call("get_bucket_tagging", Bucket=bucket, tell=NO_BUCKET | {"NoSuchTagSet"})
+            await self._s3.call("get_bucket_tagging", Bucket=bucket, tell=NO_BUCKET | {"NoSuchTagSet"})
         except Answered as answered:
             if answered.code != "NoSuchTagSet":
                 return False
             page = await self._s3.call("list_objects_v2", Bucket=bucket, MaxKeys=1)
             return bool(page.get("KeyCount"))
-        return any(tag["Key"] == documents.PURPOSE for tag in answer["TagSet"])
+        return True
 
     async def _set_up(self, bucket: str) -> None:
         capabilities = await self._probed(bucket)
