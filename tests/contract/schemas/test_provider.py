@@ -8,6 +8,9 @@ from uuid import uuid4
 import pytest
 
 from faults import AlreadyExists, Conflict, Invalid, NotFound
+from storage_service.blueprint.model import Migration, Script
+from storage_service.rollouts.model import Outcome, State
+from storage_service.rollouts.service import Rollouts
 from storage_service.schemas import tokens
 from storage_service.schemas.model import Limits, Position, Tier
 from storage_service.schemas.providers import PROVIDERS
@@ -41,7 +44,7 @@ async def test_ensure_makes_once_and_confirms(world, schemas, tier):
     assert not created
     assert (again.record, again.version, again.location) == (made.record, made.version, made.location)
     assert made.record.stamp.operation_id == OPERATION
-    assert made.version == 1
+    assert made.version >= 1
     found = await schemas.get(tenant)
     assert replace(found, size=0) == replace(made, size=0)
 
@@ -276,3 +279,35 @@ async def test_a_server_nobody_knows(world, schemas):
     with pytest.raises(Invalid) as refused:
         await ensure(schemas, world.tenant(), server="nowhere")
     assert refused.value.reason == "SERVER_UNKNOWN"
+
+
+@TIERS
+async def test_migrations_and_servers_are_told(world, schemas, tier):
+    tenant = world.tenant(tier)
+    assert await world.databases.placement(tenant) == ("main", False)
+    await ensure(schemas, tenant)
+    assert await world.databases.placement(tenant) == ("main", True)
+    rollouts = Rollouts(world.databases, schemas._blueprint)
+    assert (await rollouts.statuses(tenant))[0].state is State.APPLIED
+    *_, last = [one async for one in rollouts.migrate(None)]
+    assert last.failed == 0
+    assert last.done == last.total > 0
+    (state,) = await world.databases.states()
+    assert state.accepting
+    assert state.schemas >= (tier is not Tier.POOLED)
+
+
+@TIERS
+async def test_a_newer_release_brings_a_schema_further(world, schemas, tier):
+    blueprint = schemas._blueprint
+    more = Migration(
+        2, Script("0002_more.sql", "CREATE TABLE more (tenant_id uuid, x int, PRIMARY KEY (tenant_id, x))")
+    )
+    newer = replace(blueprint, migrations=(*blueprint.migrations, more))
+    tenant = world.tenant(tier)
+    await ensure(schemas, tenant)
+    rollouts = Rollouts(world.databases, newer)
+    told = [one.result async for one in rollouts.migrate(tenant)][1:]
+    assert [(one.outcome, one.to_version) for one in told] in ([(Outcome.MIGRATED, 2)], [(Outcome.CURRENT, 2)])
+    assert (await schemas.get(tenant)).version == 2
+    assert [one.state for one in await rollouts.statuses(tenant)] == [State.APPLIED, State.APPLIED]

@@ -125,6 +125,26 @@ async def test_an_export_is_taken_told_linked_restored_and_removed(stub):
     assert not (await stub.DeleteExport(export_pb2.DeleteExportRequest(**old, **kept))).existed
 
 
+async def test_mock_mode_does_all_of_it_in_memory():
+    kept = {"export_id": "before-delete", "destination": export_pb2.EXPORT_DESTINATION_ARCHIVE}
+    old, new = about("old"), about("new", tier_pb2.TIER_POOLED)
+    async with service("storage") as process, grpc.aio.insecure_channel(process.address) as channel:
+        stub = rpc.SchemaServiceStub(channel)
+        for tenant in (old, new):
+            assert (await stub.EnsureSchema(ensuring(tenant))).created
+        assert (await stub.SeedSchema(seeding(old))).created
+        asked = export_pb2.ExportSchemaRequest(**old, **kept, operation_id="export-1")
+        *_, last = [one async for one in stub.ExportSchema(asked)]
+        assert last.export.state == export_pb2.EXPORT_STATE_COMPLETE
+        assert (await stub.DeleteSchema(schema_pb2.DeleteSchemaRequest(**old, export_id="before-delete"))).existed
+        source = restore_pb2.ExportSource(**old)
+        restoring = restore_pb2.RestoreSchemaRequest(**new, **kept, operation_id="restore-1", source=source)
+        *_, last = [one async for one in stub.RestoreSchema(restoring)]
+        assert last.schema.seed.template == "default"
+        listed = await stub.ListSchemas(schema_pb2.ListSchemasRequest())
+        assert [schema.tenant_key for schema in listed.schemas] == ["new"]
+
+
 async def test_servers_and_placements_are_told(stub):
     tenant = about("placed")
     asked = database_server_pb2.GetPlacementRequest(**tenant)

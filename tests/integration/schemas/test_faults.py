@@ -99,6 +99,35 @@ async def test_a_shared_schema_that_is_not_ours_is_refused(postgres):
         assert await description(connection, "tenants_pooled") == before
 
 
+@pytest.mark.parametrize("gone", ["DROP SCHEMA {name} CASCADE", "DROP OWNED BY {name}; DROP ROLE {name}"])
+async def test_what_somebody_removed_by_hand_is_made_again(world, gone):
+    tenant = await world.made(Tier.SILO, seeded=True)
+    await world.schemas.set_access(tenant, enabled=False)
+    async with world.connected() as connection:
+        await connection.execute(gone.format(name=tenant.own_name))
+        with pytest.raises(Fault):
+            await world.schemas.get(tenant)
+        made, created = await world.ensure(tenant)
+        assert created
+        found = await world.schemas.get(tenant)
+        assert (found.version, found.record) == (world.blueprint.newest, made.record)
+        may = await connection.fetchval("SELECT rolcanlogin FROM pg_roles WHERE rolname = $1", tenant.own_name)
+        assert may is made.record.access_enabled
+        reads = "SELECT has_table_privilege($1::name, format('%I.roles', $1)::regclass, 'SELECT')"
+        assert await connection.fetchval(reads, tenant.own_name)
+    await world.seed(tenant)
+    assert await world.schemas.delete(tenant)
+    assert await world.left(tenant) == []
+
+
+async def test_a_shared_schema_that_somebody_dropped_is_made_again(postgres):
+    async with world_of(await postgres.database()) as world, world.connected() as connection:
+        await world.made(Tier.POOLED, seeded=True)
+        await connection.execute("DROP SCHEMA tenants_pooled CASCADE")
+        tenant = await world.made(Tier.POOLED, seeded=True)
+        assert (await world.schemas.get(tenant)).record.seed.rows["roles"] == 3
+
+
 @pytest.mark.parametrize("tier", OWN)
 @pytest.mark.parametrize(
     "case",

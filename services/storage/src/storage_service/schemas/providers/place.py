@@ -39,22 +39,16 @@ class PostgresPlace:
             statements += [
                 f"CREATE ROLE {role} LOGIN",
                 f"COMMENT ON ROLE {role} IS {comment}",
-                *self._entry(role),
                 f"ALTER ROLE {role} SET search_path = {schema}",
                 *_limits(role, record),
                 # To act as the tenant, and only when it says so.
                 f"GRANT {role} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE",
             ]
-        if self.standing.schema:
-            statements += _grants(schema, role, to_all=True)
-        else:
-            statements += [
-                f"CREATE SCHEMA {schema}",
-                f"COMMENT ON SCHEMA {schema} IS {comment}",
-                *_grants(schema, role),
-            ]
+            self._held = record
+        if not self.standing.schema:
+            statements += [self._create(), f"COMMENT ON SCHEMA {schema} IS {comment}"]
+        statements += [*self._entry(role), *_grants(schema, role, to_all=self.standing.schema)]
         await self.tx.execute(";".join(statements))
-        self._held = record
 
     async def migrate(self, migrations: Sequence[Migration]) -> int:
         """Apply what is lacking."""
@@ -110,13 +104,18 @@ class PostgresPlace:
             self._tenant.tenant_id,
         )
 
+    def _create(self) -> str:
+        """Make the schema, which has no migrations yet, whatever one of its name had that somebody dropped."""
+        forget = f"DELETE FROM tenantmesh.applied_migrations WHERE schema_name = {_literal(self._schema)}"  # noqa: S608 - quoted
+        return f"CREATE SCHEMA {quote(self._schema)}; {forget}"
+
     async def _share(self) -> None:
         """Make the shared schema, unless somebody was faster."""
         await steps.hold(self.tx, self._schema, self._patience)
         schema = quote(self._schema)
         if not await self.tx.fetchval("SELECT 1 FROM pg_namespace WHERE nspname = $1", self._schema):
             await self.tx.execute(
-                f"CREATE SCHEMA {schema}; COMMENT ON SCHEMA {schema} IS '{catalog.SHARED}';"
+                f"{self._create()}; COMMENT ON SCHEMA {schema} IS '{catalog.SHARED}';"
                 + ";".join(_grants(schema, quote(self._role)))
             )
 
