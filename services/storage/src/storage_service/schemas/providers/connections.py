@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote as quote_url
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -152,6 +152,13 @@ class Connections:
             await self._prepare()
             async with self._opened().acquire() as connection, connection.transaction(readonly=readonly):
                 yield connection
+
+    async def value(self, query: str, *arguments: object) -> Any:
+        """The answer to one question, in one round trip."""
+        with translated(self.server):
+            await self._prepare()
+            async with self._opened().acquire() as connection:
+                return await connection.fetchval(query, *arguments)
 
     def to(self, database: str) -> Connections:
         """Connections to another database of the same server, to be entered."""

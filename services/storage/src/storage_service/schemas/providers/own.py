@@ -61,8 +61,7 @@ class OwnDatabases:
 
     async def stands(self, tenant: Tenant) -> bool:
         """Whether there is a database of the tenant's own that is to stay."""
-        async with self._server.transaction(readonly=True) as tx:
-            return bool(await tx.fetchval(_STANDS, tenant.own_name))
+        return bool(await self._server.value(_STANDS, tenant.own_name))
 
     async def reserve(self, tenant: Tenant, operation_id: str) -> str:
         """The database of a new place: the tenant's own, made if it is not there; where it has a place, that one's."""
@@ -116,8 +115,7 @@ class OwnDatabases:
     @asynccontextmanager
     async def _alone(self, name: str) -> AsyncIterator[Any]:
         """A session that holds the lock of that name: no transaction can make or remove a database."""
-        async with self._server.transaction(readonly=True):
-            pass  # the mesh's own tables are there
+        await self._server.value("SELECT 1")  # so that the mesh's own tables are there
         with translated(self._server.server, name):
             session: Any = await asyncpg.connect(self._server.address.url.reveal(), timeout=_PATIENCE)
             try:

@@ -70,14 +70,15 @@ class PostgresPlace:
 
     async def fill(self, template: Template, values: Mapping[str, str]) -> Mapping[str, int]:
         """Run a template as the tenant itself, who can reach nothing else."""
-        settings = {"app.tenant_id": self._tenant.tenant_id} | {f"seed.{name}": text for name, text in values.items()}
+        settings = {f"seed.{name}": text for name, text in values.items()} | {
+            "app.tenant_id": self._tenant.tenant_id,
+            "search_path": f"{quote(self._schema)}, public",
+            "role": self._role,
+        }
         await self.tx.fetch(
             "SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) AS s (name, value)",
             list(settings),
             list(settings.values()),
-        )
-        await self.tx.execute(
-            f"SET LOCAL search_path = {quote(self._schema)}, public; SET LOCAL ROLE {quote(self._role)}"
         )
         try:
             await run(self.tx, template.scripts)
