@@ -20,6 +20,8 @@ from localstack.mailsink import pages
 from notifications_service.model import Branding
 from notifications_service.templates.providers.mjml import MjmlWriter
 
+pytestmark = pytest.mark.timeout(300)  # the first one may have to fetch the browser
+
 PICTURES = CACHE.parent / "pictures"
 WRITER = MjmlWriter()
 NARROW, WIDE = 375, 760
