@@ -135,6 +135,14 @@ def update_tenant(*paths, **fields):
     return request
 
 
+@pytest.mark.parametrize("field", ["logo_uri", "icon_uri"])
+def test_a_picture_is_somewhere_on_the_web(field):
+    for address in ("https://acme.example/logo.png", "http://acme.example/l", ""):
+        assert not broken_rules(tenant_pb2.Branding(**{field: address}))
+    for address in ("javascript:alert(1)", "data:text/html,x", "//acme.example/l", "ftp://acme.example/l"):
+        assert broken_rules(tenant_pb2.Branding(**{field: address}))
+
+
 def test_a_tenant_is_updated_in_part():
     assert broken_rules(update_tenant("display_name", display_name="Acme")) == set()
     assert broken_rules(update_tenant(tags=["development", "created:2026-01-31"])) == set()

@@ -145,7 +145,9 @@ class Tenant(message.Message):
     operation_id: builtins.str
     """The operation that works on it, or the last one that did; empty before the first."""
     etag: builtins.str
-    """Changes with every write. A write that brings it is refused where somebody else was faster."""
+    """Changes with every write. A write that brings it, in the field `etag` of its own request, is refused where somebody
+    else was faster.
+    """
     @builtins.property
     def contacts(self) -> containers.RepeatedCompositeFieldContainer[contact_pb2.Contact]:
         """Its people, at most 20, exactly one of them primary."""
@@ -244,9 +246,9 @@ class Branding(message.Message):
     SECONDARY_COLOR_FIELD_NUMBER: builtins.int
     LOCALE_FIELD_NUMBER: builtins.int
     logo_uri: builtins.str
-    """Address of the logo, up to 2048 characters."""
+    """Address of the logo, by http or https: pages and e-mails put it in as it is."""
     icon_uri: builtins.str
-    """Address of the small icon, up to 2048 characters."""
+    """Address of the small icon, likewise."""
     primary_color: builtins.str
     """The leading colour, as `#rrggbb`; empty leaves it to the product."""
     secondary_color: builtins.str
