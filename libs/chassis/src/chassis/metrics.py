@@ -39,12 +39,9 @@ class MethodMetrics:
 
     def __init__(self) -> None:
         self.active = 0
+        """How many calls are on their way: whoever begins one counts it here."""
         self._succeeded = Durations()
         self._failed: dict[grpc.StatusCode, Durations] = {}
-
-    def started(self) -> None:
-        """Count a call that is on its way."""
-        self.active += 1
 
     def ended(self, code: grpc.StatusCode, seconds: float) -> None:
         """Count a call that is over."""

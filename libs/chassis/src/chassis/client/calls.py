@@ -56,7 +56,7 @@ class Watch:
 
     def follow(self, call: Any, span: Span | None) -> None:
         """Count a call that has started, and note how it ends, whoever ends it."""
-        self._calls.started()
+        self._calls.active += 1
         call.add_done_callback(partial(self._ended, span, time.perf_counter()))
 
     def _ended(self, span: Span | None, started: float, call: Any) -> None:

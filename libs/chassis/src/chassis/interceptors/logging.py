@@ -30,7 +30,7 @@ class CallLog:
     """
 
     def __init__(self) -> None:
-        self._ended: list[Ended] = []
+        self._ended: list[tuple[Any, ...]] = []  # of what `Ended` is made, which takes longer to make than a tuple
         self._timer: asyncio.TimerHandle | None = None
 
     def layer(self, method: Method, proceed: Handler) -> Handler:
@@ -45,7 +45,7 @@ class CallLog:
                 level = logging.ERROR if code is not _OK and code in _OURS else usual
                 if LOGGER.isEnabledFor(level):
                     seconds = time.perf_counter() - call.started
-                    self._note(Ended(call.facts, call.span, level, time.time(), seconds, code, call.fault))
+                    self._note((call.facts, call.span, level, time.time(), seconds, code, call.fault))
 
         return handle
 
@@ -56,7 +56,7 @@ class CallLog:
             self._timer = None
         self._write()
 
-    def _note(self, ended: Ended) -> None:
+    def _note(self, ended: tuple[Any, ...]) -> None:
         self._ended.append(ended)
         if len(self._ended) >= _TOGETHER:
             self.flush()
@@ -64,7 +64,7 @@ class CallLog:
             self._timer = asyncio.get_running_loop().call_later(_SECONDS, self.flush)
 
     def _write(self) -> None:
-        calls, self._ended = self._ended, []
+        calls, self._ended = list(map(Ended._make, self._ended)), []
         for handler in _handlers():
             if isinstance(handler, BufferedHandler):
                 handler.calls(calls)

@@ -6,7 +6,7 @@ have nothing to do after the call: wrapping it three times would cost more than 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, TypeAlias
 
 from google.protobuf.message import DecodeError
@@ -16,10 +16,11 @@ from protovalidate import Violation as Found
 from chassis.context import identifier
 from chassis.interceptors.call import Call, Handler, Layer, Method, refusal
 from chassis.permissions import PUBLIC
+from chassis.principal import Principal
 from faults import Denied, Exhausted, Invalid, Violation
 
-Step: TypeAlias = Callable[[Call, Any], Any]
-"""Takes a request, and answers what takes its place."""
+Check: TypeAlias = Callable[[Call, bytes], Any]
+"""Makes a message of the bytes of a request, or refuses it."""
 
 _SAID = 5
 _engine = Validator()  # keeps the compiled rules of every message type, and nothing of any message
@@ -33,84 +34,66 @@ def check_requests(limit: int) -> Layer:
     """
 
     def layer(method: Method, proceed: Handler) -> Handler:
-        steps = _decoding(method, limit), _tenancy(method), _validation(method)
-        return _stepping(method, tuple(step for step in steps if step), proceed)
+        check = _checking(method, limit)
+
+        async def one(call: Call) -> Any:
+            call.request = check(call, call.request)
+            return await proceed(call)
+
+        async def stream(call: Call) -> Any:
+            call.request = _checked(call, call.request, check)
+            return await proceed(call)
+
+        return stream if method.request_streaming else one
 
     return layer
 
 
-def _stepping(method: Method, steps: tuple[Step, ...], proceed: Handler) -> Handler:
-    async def one(call: Call) -> Any:
-        request = call.request
-        for step in steps:
-            request = step(call, request)
-        call.request = request
-        return await proceed(call)
-
-    async def stream(call: Call) -> Any:
-        call.request = _checked(call, call.request, steps)
-        return await proceed(call)
-
-    return stream if method.request_streaming else one
-
-
-async def _checked(call: Call, requests: AsyncIterator[Any], steps: tuple[Step, ...]) -> AsyncIterator[Any]:
+async def _checked(call: Call, requests: AsyncIterator[bytes], check: Check) -> AsyncIterator[Any]:
     async for request in requests:
-        for step in steps:
-            request = step(call, request)  # noqa: PLW2901 - each step's answer is the next one's request
-        yield request
+        yield check(call, request)
 
 
-def _decoding(method: Method, limit: int) -> Step:
-    """Make messages of bytes. This late, so that nothing a stranger sends is parsed."""
-    parse = method.decode
+def _checking(method: Method, limit: int) -> Check:
+    """Three steps in one function, as each call of a function costs every call of the method."""
+    parse, violations_of, named = method.decode, _rules(method), method.names_tenant
+    of_tenants = not method.builtin and (named or method.permission != PUBLIC)
 
-    def decode(_: Call, request: bytes) -> Any:
+    def check(call: Call, request: bytes) -> Any:
+        # This late, so that nothing a stranger sends is parsed.
         if len(request) > limit:
             raise refusal(Exhausted, "MESSAGE_TOO_LARGE", "The request is too large.", method, limit_bytes=limit)
         try:
-            return parse(request)
+            message = parse(request)
         except DecodeError:
-            message = "The bytes of the request are not a message of this method's type."
-            raise refusal(Invalid, "REQUEST_MALFORMED", message, method) from None
-
-    return decode
-
-
-def _tenancy(method: Method) -> Step | None:
-    """Let a caller who acts for one tenant ask about no other, and know from here on whom the call is about."""
-    named = method.names_tenant
-    if method.builtin or (method.permission == PUBLIC and not named):
-        return None
-
-    def check(call: Call, request: Any) -> Any:
-        tenant = request.tenant_id if named else ""
-        principal = call.facts.principal
-        if principal is not None and principal.tenant_id and principal.tenant_id != tenant:
-            message = "The caller acts for another tenant."
-            raise refusal(Denied, "TENANT_MISMATCH", message, method, tenant_id=tenant, principal=principal.name)
-        if tenant:
-            call.facts.tenant_id = identifier(tenant)
-        return request
+            what = "The bytes of the request are not a message of this method's type."
+            raise refusal(Invalid, "REQUEST_MALFORMED", what, method) from None
+        if of_tenants:
+            # A caller who acts for one tenant asks about no other, and from here on it is known whom the call is about.
+            facts, tenant = call.facts, message.tenant_id if named else ""
+            if facts.principal is not None and facts.principal.tenant_id not in {"", tenant}:
+                raise _of_another(method, tenant, facts.principal)
+            if tenant:
+                facts.tenant_id = identifier(tenant)
+        if found := violations_of(message):
+            violations = [_violation(one) for one in found]
+            raise refusal(Invalid, "REQUEST_INVALID", _summary(violations), method, violations=violations)
+        return message
 
     return check
 
 
-def _validation(method: Method) -> Step | None:
-    """Hold requests to the bounds their contract states."""
+def _rules(method: Method) -> Callable[[Any], Sequence[Found]]:
+    """What finds the bounds of the contract that a message of this method breaks."""
     if method.builtin:
-        return None
-    violations_of = _engine.collect_violations
-    violations_of(method.decode(b""))  # compiles the rules now, so that a broken contract fails the start
+        return lambda _: ()
+    _engine.collect_violations(method.decode(b""))  # compiles them now, so that a broken contract fails the start
+    return _engine.collect_violations
 
-    def validate(_: Call, request: Any) -> Any:
-        found = violations_of(request)
-        if found:
-            violations = [_violation(one) for one in found]
-            raise refusal(Invalid, "REQUEST_INVALID", _summary(violations), method, violations=violations)
-        return request
 
-    return validate
+def _of_another(method: Method, tenant: str, principal: Principal) -> Denied:
+    message = "The caller acts for another tenant."
+    return refusal(Denied, "TENANT_MISMATCH", message, method, tenant_id=tenant, principal=principal.name)
 
 
 def _summary(violations: list[Violation]) -> str:

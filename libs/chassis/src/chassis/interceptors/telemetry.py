@@ -65,7 +65,7 @@ def observe(telemetry: Telemetry) -> Layer:
         now = time.perf_counter
 
         async def handle(call: Call) -> Any:
-            calls.started()
+            calls.active += 1
             try:
                 if traced:
                     span = unrecorded(call.metadata)
