@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,15 +82,17 @@ class Programs:
 
 async def _version(path: str) -> int:
     """The major version of a program; 0 where it is none."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            path, "--version", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-        )
-    except OSError:
-        return 0
-    said, _ = await process.communicate()
-    match = _VERSION.search(said.decode(errors="replace"))
+    # In a thread: the event loop at times hears of the end of so short a process before it hears what that said.
+    said = await asyncio.to_thread(_said_of_itself, path)
+    match = _VERSION.search(said)
     return int(match[1]) if match else 0
+
+
+def _said_of_itself(path: str) -> str:
+    try:
+        return subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 - the operator's own program
+    except OSError:
+        return ""
 
 
 def _without_password(server: Server) -> str:
