@@ -15,8 +15,7 @@ def collected_rarely() -> Iterator[None]:
     """Leave out, inside the block, what exists at its beginning, and look at new objects less often.
 
     What a process has once it serves (modules, descriptors, rules) stays for good, and is most of what it ever has:
-    Python would look through it again and again. This and the 700 objects it usually waits for cost each call 4 % of a
-    core's time.
+    Python would look through it again and again.
     """
     before = gc.get_threshold()
     gc.collect()
