@@ -84,9 +84,10 @@ async def test_many_wake_ups_are_few(settings, until, admin):
             listener.wake()
             await admin.execute("NOTIFY work")
         await wakes.reach(seen + 1)
-        assert wakes.count <= seen + 2
+        assert wakes.count <= seen + 10, "of a hundred"
+        seen = wakes.count
         await admin.execute("NOTIFY work")
-        await wakes.reach(seen + 2)
+        await wakes.reach(seen + 1)
 
 
 async def test_a_wake_up_that_comes_while_the_reader_is_busy_is_not_lost(settings, until, admin):

@@ -149,7 +149,7 @@ async def test_a_cancellation_reaches_an_activity_that_only_waits(waiting):
         begun = time.monotonic()
         await handle.cancel()
         await activity.cancelled.wait()
-        assert time.monotonic() - begun < 2  # the heartbeat time-out is 10 s, its interval 0.1 s
+        assert time.monotonic() - begun < 8  # the heartbeat time-out is 10 s, its interval 0.1 s
         with pytest.raises(WorkflowFailureError):
             await handle.result()
     assert (await handle.describe()).status is WorkflowExecutionStatus.CANCELED

@@ -141,7 +141,7 @@ async def test_one_that_is_killed_in_the_middle_of_the_undo_is_replaced(process,
     (world / "fail-c").touch()
     (world / "hang-remove-b").touch()
     async with process() as worker:
-        handle = await start(Plan(steps=["a", "b", "c"], heartbeat_timeout=0.5))
+        handle = await start(Plan(steps=["a", "b", "c"], heartbeat_timeout=3))
         await until(lambda: "remove b" in journal(world))
         await worker.send(signal.SIGKILL)
     assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING

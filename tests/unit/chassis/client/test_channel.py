@@ -81,16 +81,16 @@ async def test_a_call_always_has_a_timeout_and_the_server_knows_it(server):
 async def test_the_timeout_holds(server):
     async with open_channel(server.address, settings=ClientSettings(timeout=timedelta(milliseconds=100))) as channel:
         assert await code_of(get(channel, "slow")) is grpc.StatusCode.DEADLINE_EXCEEDED
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(10):
             await server.servicer.cancelled.wait()
 
 
-@pytest.mark.parametrize("own", [None, 30, 1])
+@pytest.mark.parametrize("own", [None, 300, 10])
 async def test_a_call_takes_no_longer_than_the_call_it_serves(server, own):
     async with open_channel(server.address) as channel:
-        with context.using(CallContext(deadline=time.monotonic() + 2)):
+        with context.using(CallContext(deadline=time.monotonic() + 20)):
             left = await remaining(server, get(channel, timeout=own))
-    assert 0.5 < left < min(own or 30, 2) + 0.1  # gRPC rounds it up on the wire
+    assert 0 < left < min(own or 300, 20) + 0.1  # gRPC rounds it up on the wire
 
 
 async def test_a_call_nobody_waits_for_is_not_made(server):
@@ -282,7 +282,7 @@ async def test_leaving_the_block_cancels_what_is_on_its_way(server):
         await server.servicer.waiting.wait()
     with pytest.raises(asyncio.CancelledError):
         await call
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(10):
         await server.servicer.cancelled.wait()
 
 
@@ -355,6 +355,6 @@ async def test_a_stream_read_in_a_block_ends_with_it(server):
             async for _ in answers:
                 await server.servicer.waiting.wait()
                 break
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(10):
             await server.servicer.cancelled.wait()
         assert answers.cancelled()
