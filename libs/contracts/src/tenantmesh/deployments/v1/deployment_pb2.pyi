@@ -42,9 +42,11 @@ class _DeploymentStateEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Deploy
     """The provider is bringing the version before back."""
     DEPLOYMENT_STATE_DELETING: _DeploymentState.ValueType  # 6
     """The provider is removing it."""
+    DEPLOYMENT_STATE_SKIPPED: _DeploymentState.ValueType  # 7
+    """No provider is configured that deploys: nothing was deployed, and nothing is there."""
 
 class DeploymentState(_DeploymentState, metaclass=_DeploymentStateEnumTypeWrapper):
-    """How a deployment stands. READY and FAILED last until somebody asks for something else."""
+    """How a deployment stands. READY lasts until somebody asks for something else, FAILED until somebody asks again."""
 
 DEPLOYMENT_STATE_UNSPECIFIED: DeploymentState.ValueType  # 0
 """Not said."""
@@ -60,6 +62,8 @@ DEPLOYMENT_STATE_ROLLING_BACK: DeploymentState.ValueType  # 5
 """The provider is bringing the version before back."""
 DEPLOYMENT_STATE_DELETING: DeploymentState.ValueType  # 6
 """The provider is removing it."""
+DEPLOYMENT_STATE_SKIPPED: DeploymentState.ValueType  # 7
+"""No provider is configured that deploys: nothing was deployed, and nothing is there."""
 
 @typing.final
 class Deployment(message.Message):
@@ -292,7 +296,9 @@ class DeploymentFailure(message.Message):
 
 @typing.final
 class DeploymentReport(message.Message):
-    """What a pipeline tells about a rollout. The body of a callback is the JSON form of this message."""
+    """What a pipeline tells about a rollout. Its JSON form is the body of a callback, of the pipeline's answer to a call, and
+    of what it answers at `status_url`.
+    """
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -303,8 +309,9 @@ class DeploymentReport(message.Message):
     ADMIN_URL_FIELD_NUMBER: builtins.int
     PROVIDER_DEPLOYMENT_ID_FIELD_NUMBER: builtins.int
     WEB_URL_FIELD_NUMBER: builtins.int
+    STATUS_URL_FIELD_NUMBER: builtins.int
     state: DeploymentState.ValueType
-    """How the deployment stands: ROLLING_OUT, READY or FAILED."""
+    """How the deployment stands: ROLLING_OUT, READY or FAILED. Where it is being removed, READY says that it is gone."""
     percent: builtins.int
     """How far the rollout is, in percent."""
     app_url: builtins.str
@@ -315,6 +322,10 @@ class DeploymentReport(message.Message):
     """The pipeline's own identifier of the rollout."""
     web_url: builtins.str
     """Where a person can watch the rollout."""
+    status_url: builtins.str
+    """Where the pipeline is to be asked how the rollout stands; only in its answer to a call. Without it the pipeline is
+    expected to report by itself.
+    """
     @builtins.property
     def failure(self) -> DeploymentFailure:
         """Why it failed; with state FAILED."""
@@ -329,9 +340,10 @@ class DeploymentReport(message.Message):
         admin_url: builtins.str = ...,
         provider_deployment_id: builtins.str = ...,
         web_url: builtins.str = ...,
+        status_url: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["failure", b"failure"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["admin_url", b"admin_url", "app_url", b"app_url", "failure", b"failure", "percent", b"percent", "provider_deployment_id", b"provider_deployment_id", "state", b"state", "web_url", b"web_url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["admin_url", b"admin_url", "app_url", b"app_url", "failure", b"failure", "percent", b"percent", "provider_deployment_id", b"provider_deployment_id", "state", b"state", "status_url", b"status_url", "web_url", b"web_url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

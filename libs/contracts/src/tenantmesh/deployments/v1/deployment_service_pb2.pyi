@@ -134,7 +134,7 @@ class EnsureDeploymentResponse(message.Message):
     DEPLOYMENT_FIELD_NUMBER: builtins.int
     CREATED_FIELD_NUMBER: builtins.int
     created: builtins.bool
-    """Whether this call made it."""
+    """Whether this call made it, or would have; false where it stood before, and where nothing is deployed."""
     @builtins.property
     def deployment(self) -> deployment_pb2.Deployment:
         """The deployment as the provider holds it."""

@@ -87,11 +87,12 @@ class DeploymentServiceServicer:
     def EnsureDeployment(self, request, context):
         """Makes a deployment, or confirms that it is so.
 
-        Another version, image, host name or configuration begins a rollout; the same again changes nothing. A deployment of
-        that name which the mesh did not make for this tenant is refused, never adopted.
+        Another version, image, host name or configuration begins a rollout, and so does the same again after it failed;
+        otherwise the same again changes nothing. A deployment of that name which the mesh did not make for this tenant is
+        refused, never adopted. Where no provider is configured that deploys, the answer is a deployment in state SKIPPED.
 
-        Reasons: DEPLOYMENT_NOT_OWNED, DEPLOYMENT_BUSY, HOSTNAME_TAKEN, VERSION_NOT_FOUND, REFERENCE_NOT_FOUND,
-        CAPABILITY_MISSING, PROVIDER_QUOTA_EXCEEDED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+        Reasons: DEPLOYMENT_NOT_OWNED, DEPLOYMENT_BUSY, DEPLOYMENT_CHANGED, HOSTNAME_TAKEN, VERSION_NOT_FOUND,
+        REFERENCE_NOT_FOUND, CAPABILITY_MISSING, PROVIDER_QUOTA_EXCEEDED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
         PROVIDER_CREDENTIALS_REFUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -138,7 +139,7 @@ class DeploymentServiceServicer:
         It names the rollout to undo, so that repeating it does not go back twice: where that rollout was undone already
         nothing changes.
 
-        Reasons: DEPLOYMENT_NOT_FOUND, DEPLOYMENT_NOT_OWNED, DEPLOYMENT_BUSY, ROLLOUT_SUPERSEDED, NO_EARLIER_VERSION,
+        Reasons: DEPLOYMENT_NOT_FOUND, DEPLOYMENT_NOT_OWNED, DEPLOYMENT_BUSY, DEPLOYMENT_CHANGED, ROLLOUT_SUPERSEDED, NO_EARLIER_VERSION,
         CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -148,10 +149,10 @@ class DeploymentServiceServicer:
     def DeleteDeployment(self, request, context):
         """Removes a deployment, or confirms that there is none.
 
-        Where removing takes long it answers the deployment in state DELETING; it is gone when GetDeployment says so. A
-        deployment the mesh did not make for this tenant is refused and stays.
+        Where removing takes long it answers the deployment in state DELETING; it is gone when GetDeployment says so. A rollout
+        that is still at work is superseded. A deployment the mesh did not make for this tenant is refused and stays.
 
-        Reasons: DEPLOYMENT_NOT_OWNED, OPERATION_MISMATCH, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+        Reasons: DEPLOYMENT_NOT_OWNED, OPERATION_MISMATCH, DEPLOYMENT_CHANGED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
         PROVIDER_CREDENTIALS_REFUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -41,11 +41,12 @@ class DeploymentServiceStub:
     EnsureDeployment: grpc.UnaryUnaryMultiCallable[deployment_service_pb2.EnsureDeploymentRequest, deployment_service_pb2.EnsureDeploymentResponse]
     """Makes a deployment, or confirms that it is so.
 
-    Another version, image, host name or configuration begins a rollout; the same again changes nothing. A deployment of
-    that name which the mesh did not make for this tenant is refused, never adopted.
+    Another version, image, host name or configuration begins a rollout, and so does the same again after it failed;
+    otherwise the same again changes nothing. A deployment of that name which the mesh did not make for this tenant is
+    refused, never adopted. Where no provider is configured that deploys, the answer is a deployment in state SKIPPED.
 
-    Reasons: DEPLOYMENT_NOT_OWNED, DEPLOYMENT_BUSY, HOSTNAME_TAKEN, VERSION_NOT_FOUND, REFERENCE_NOT_FOUND,
-    CAPABILITY_MISSING, PROVIDER_QUOTA_EXCEEDED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+    Reasons: DEPLOYMENT_NOT_OWNED, DEPLOYMENT_BUSY, DEPLOYMENT_CHANGED, HOSTNAME_TAKEN, VERSION_NOT_FOUND,
+    REFERENCE_NOT_FOUND, CAPABILITY_MISSING, PROVIDER_QUOTA_EXCEEDED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
     PROVIDER_CREDENTIALS_REFUSED.
     """
     GetDeployment: grpc.UnaryUnaryMultiCallable[deployment_service_pb2.GetDeploymentRequest, deployment_service_pb2.GetDeploymentResponse]
@@ -76,16 +77,16 @@ class DeploymentServiceStub:
     It names the rollout to undo, so that repeating it does not go back twice: where that rollout was undone already
     nothing changes.
 
-    Reasons: DEPLOYMENT_NOT_FOUND, DEPLOYMENT_NOT_OWNED, DEPLOYMENT_BUSY, ROLLOUT_SUPERSEDED, NO_EARLIER_VERSION,
+    Reasons: DEPLOYMENT_NOT_FOUND, DEPLOYMENT_NOT_OWNED, DEPLOYMENT_BUSY, DEPLOYMENT_CHANGED, ROLLOUT_SUPERSEDED, NO_EARLIER_VERSION,
     CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
     """
     DeleteDeployment: grpc.UnaryUnaryMultiCallable[deployment_service_pb2.DeleteDeploymentRequest, deployment_service_pb2.DeleteDeploymentResponse]
     """Removes a deployment, or confirms that there is none.
 
-    Where removing takes long it answers the deployment in state DELETING; it is gone when GetDeployment says so. A
-    deployment the mesh did not make for this tenant is refused and stays.
+    Where removing takes long it answers the deployment in state DELETING; it is gone when GetDeployment says so. A rollout
+    that is still at work is superseded. A deployment the mesh did not make for this tenant is refused and stays.
 
-    Reasons: DEPLOYMENT_NOT_OWNED, OPERATION_MISMATCH, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+    Reasons: DEPLOYMENT_NOT_OWNED, OPERATION_MISMATCH, DEPLOYMENT_CHANGED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
     PROVIDER_CREDENTIALS_REFUSED.
     """
     ReportDeployment: grpc.UnaryUnaryMultiCallable[deployment_service_pb2.ReportDeploymentRequest, deployment_service_pb2.ReportDeploymentResponse]
@@ -116,11 +117,12 @@ class DeploymentServiceAsyncStub(DeploymentServiceStub):
     EnsureDeployment: aio.UnaryUnaryMultiCallable[deployment_service_pb2.EnsureDeploymentRequest, deployment_service_pb2.EnsureDeploymentResponse]  # type: ignore[assignment]
     """Makes a deployment, or confirms that it is so.
 
-    Another version, image, host name or configuration begins a rollout; the same again changes nothing. A deployment of
-    that name which the mesh did not make for this tenant is refused, never adopted.
+    Another version, image, host name or configuration begins a rollout, and so does the same again after it failed;
+    otherwise the same again changes nothing. A deployment of that name which the mesh did not make for this tenant is
+    refused, never adopted. Where no provider is configured that deploys, the answer is a deployment in state SKIPPED.
 
-    Reasons: DEPLOYMENT_NOT_OWNED, DEPLOYMENT_BUSY, HOSTNAME_TAKEN, VERSION_NOT_FOUND, REFERENCE_NOT_FOUND,
-    CAPABILITY_MISSING, PROVIDER_QUOTA_EXCEEDED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+    Reasons: DEPLOYMENT_NOT_OWNED, DEPLOYMENT_BUSY, DEPLOYMENT_CHANGED, HOSTNAME_TAKEN, VERSION_NOT_FOUND,
+    REFERENCE_NOT_FOUND, CAPABILITY_MISSING, PROVIDER_QUOTA_EXCEEDED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
     PROVIDER_CREDENTIALS_REFUSED.
     """
     GetDeployment: aio.UnaryUnaryMultiCallable[deployment_service_pb2.GetDeploymentRequest, deployment_service_pb2.GetDeploymentResponse]  # type: ignore[assignment]
@@ -151,16 +153,16 @@ class DeploymentServiceAsyncStub(DeploymentServiceStub):
     It names the rollout to undo, so that repeating it does not go back twice: where that rollout was undone already
     nothing changes.
 
-    Reasons: DEPLOYMENT_NOT_FOUND, DEPLOYMENT_NOT_OWNED, DEPLOYMENT_BUSY, ROLLOUT_SUPERSEDED, NO_EARLIER_VERSION,
+    Reasons: DEPLOYMENT_NOT_FOUND, DEPLOYMENT_NOT_OWNED, DEPLOYMENT_BUSY, DEPLOYMENT_CHANGED, ROLLOUT_SUPERSEDED, NO_EARLIER_VERSION,
     CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
     """
     DeleteDeployment: aio.UnaryUnaryMultiCallable[deployment_service_pb2.DeleteDeploymentRequest, deployment_service_pb2.DeleteDeploymentResponse]  # type: ignore[assignment]
     """Removes a deployment, or confirms that there is none.
 
-    Where removing takes long it answers the deployment in state DELETING; it is gone when GetDeployment says so. A
-    deployment the mesh did not make for this tenant is refused and stays.
+    Where removing takes long it answers the deployment in state DELETING; it is gone when GetDeployment says so. A rollout
+    that is still at work is superseded. A deployment the mesh did not make for this tenant is refused and stays.
 
-    Reasons: DEPLOYMENT_NOT_OWNED, OPERATION_MISMATCH, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+    Reasons: DEPLOYMENT_NOT_OWNED, OPERATION_MISMATCH, DEPLOYMENT_CHANGED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
     PROVIDER_CREDENTIALS_REFUSED.
     """
     ReportDeployment: aio.UnaryUnaryMultiCallable[deployment_service_pb2.ReportDeploymentRequest, deployment_service_pb2.ReportDeploymentResponse]  # type: ignore[assignment]
@@ -194,11 +196,12 @@ class DeploymentServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[deployment_service_pb2.EnsureDeploymentResponse, abc.Awaitable[deployment_service_pb2.EnsureDeploymentResponse]]:
         """Makes a deployment, or confirms that it is so.
 
-        Another version, image, host name or configuration begins a rollout; the same again changes nothing. A deployment of
-        that name which the mesh did not make for this tenant is refused, never adopted.
+        Another version, image, host name or configuration begins a rollout, and so does the same again after it failed;
+        otherwise the same again changes nothing. A deployment of that name which the mesh did not make for this tenant is
+        refused, never adopted. Where no provider is configured that deploys, the answer is a deployment in state SKIPPED.
 
-        Reasons: DEPLOYMENT_NOT_OWNED, DEPLOYMENT_BUSY, HOSTNAME_TAKEN, VERSION_NOT_FOUND, REFERENCE_NOT_FOUND,
-        CAPABILITY_MISSING, PROVIDER_QUOTA_EXCEEDED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+        Reasons: DEPLOYMENT_NOT_OWNED, DEPLOYMENT_BUSY, DEPLOYMENT_CHANGED, HOSTNAME_TAKEN, VERSION_NOT_FOUND,
+        REFERENCE_NOT_FOUND, CAPABILITY_MISSING, PROVIDER_QUOTA_EXCEEDED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
         PROVIDER_CREDENTIALS_REFUSED.
         """
 
@@ -253,7 +256,7 @@ class DeploymentServiceServicer(metaclass=abc_1.ABCMeta):
         It names the rollout to undo, so that repeating it does not go back twice: where that rollout was undone already
         nothing changes.
 
-        Reasons: DEPLOYMENT_NOT_FOUND, DEPLOYMENT_NOT_OWNED, DEPLOYMENT_BUSY, ROLLOUT_SUPERSEDED, NO_EARLIER_VERSION,
+        Reasons: DEPLOYMENT_NOT_FOUND, DEPLOYMENT_NOT_OWNED, DEPLOYMENT_BUSY, DEPLOYMENT_CHANGED, ROLLOUT_SUPERSEDED, NO_EARLIER_VERSION,
         CAPABILITY_MISSING, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
 
@@ -265,10 +268,10 @@ class DeploymentServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[deployment_service_pb2.DeleteDeploymentResponse, abc.Awaitable[deployment_service_pb2.DeleteDeploymentResponse]]:
         """Removes a deployment, or confirms that there is none.
 
-        Where removing takes long it answers the deployment in state DELETING; it is gone when GetDeployment says so. A
-        deployment the mesh did not make for this tenant is refused and stays.
+        Where removing takes long it answers the deployment in state DELETING; it is gone when GetDeployment says so. A rollout
+        that is still at work is superseded. A deployment the mesh did not make for this tenant is refused and stays.
 
-        Reasons: DEPLOYMENT_NOT_OWNED, OPERATION_MISMATCH, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+        Reasons: DEPLOYMENT_NOT_OWNED, OPERATION_MISMATCH, DEPLOYMENT_CHANGED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
         PROVIDER_CREDENTIALS_REFUSED.
         """
 

@@ -30,7 +30,7 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """
     ERROR_REASON_DEPLOYMENT_NOT_OWNED: _ErrorReason.ValueType  # 2
     """ALREADY_EXISTS: a deployment of that name exists and was not made by the mesh for this tenant; it stays as it is.
-    Metadata: `app`, `provider`, `owner` (a tenant id, or `unknown`). Choose another name, or remove it by hand if it is
+    Metadata: `app`, `provider`, `owner` (`another_tenant` or `unknown`). Choose another name, or remove it by hand if it is
     yours.
     """
     ERROR_REASON_DEPLOYMENT_BUSY: _ErrorReason.ValueType  # 3
@@ -99,6 +99,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """FAILED_PRECONDITION: the provider refused the configured credentials. Metadata: `provider`. An operator must renew
     them.
     """
+    ERROR_REASON_DEPLOYMENT_CHANGED: _ErrorReason.ValueType  # 20
+    """ABORTED: somebody else changed the deployment at the same time. Metadata: `app`. Send again."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call to the deployments service was refused. On the wire `google.rpc.ErrorInfo.reason` is the name without the
@@ -113,7 +115,7 @@ first, or list the deployments of the tenant.
 """
 ERROR_REASON_DEPLOYMENT_NOT_OWNED: ErrorReason.ValueType  # 2
 """ALREADY_EXISTS: a deployment of that name exists and was not made by the mesh for this tenant; it stays as it is.
-Metadata: `app`, `provider`, `owner` (a tenant id, or `unknown`). Choose another name, or remove it by hand if it is
+Metadata: `app`, `provider`, `owner` (`another_tenant` or `unknown`). Choose another name, or remove it by hand if it is
 yours.
 """
 ERROR_REASON_DEPLOYMENT_BUSY: ErrorReason.ValueType  # 3
@@ -182,3 +184,5 @@ ERROR_REASON_PROVIDER_CREDENTIALS_REFUSED: ErrorReason.ValueType  # 19
 """FAILED_PRECONDITION: the provider refused the configured credentials. Metadata: `provider`. An operator must renew
 them.
 """
+ERROR_REASON_DEPLOYMENT_CHANGED: ErrorReason.ValueType  # 20
+"""ABORTED: somebody else changed the deployment at the same time. Metadata: `app`. Send again."""

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/tenantmesh/infrastructure/v1/error_reason.proto\x12\x1ctenantmesh.infrastructure.v1*\xad\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_STACK_NOT_FOUND\x10\x01\x12 \n\x1c\x45RROR_REASON_STACK_NOT_OWNED\x10\x02\x12\x1b\n\x17\x45RROR_REASON_STACK_BUSY\x10\x03\x12#\n\x1f\x45RROR_REASON_OPERATION_MISMATCH\x10\x04\x12\x1e\n\x1a\x45RROR_REASON_RUN_NOT_FOUND\x10\x05\x12\x1b\n\x17\x45RROR_REASON_RUN_CLOSED\x10\x06\x12*\n&ERROR_REASON_RUN_NOT_AWAITING_APPROVAL\x10\x07\x12!\n\x1d\x45RROR_REASON_TEMPLATE_UNKNOWN\x10\x08\x12!\n\x1d\x45RROR_REASON_TEMPLATE_INVALID\x10\t\x12#\n\x1f\x45RROR_REASON_CAPABILITY_MISSING\x10\n\x12(\n$ERROR_REASON_PROVIDER_QUOTA_EXCEEDED\x10\x0b\x12&\n\"ERROR_REASON_PROVIDER_RATE_LIMITED\x10\x0c\x12%\n!ERROR_REASON_PROVIDER_UNAVAILABLE\x10\r\x12-\n)ERROR_REASON_PROVIDER_CREDENTIALS_REFUSED\x10\x0e\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/tenantmesh/infrastructure/v1/error_reason.proto\x12\x1ctenantmesh.infrastructure.v1*\xcd\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_STACK_NOT_FOUND\x10\x01\x12 \n\x1c\x45RROR_REASON_STACK_NOT_OWNED\x10\x02\x12\x1b\n\x17\x45RROR_REASON_STACK_BUSY\x10\x03\x12#\n\x1f\x45RROR_REASON_OPERATION_MISMATCH\x10\x04\x12\x1e\n\x1a\x45RROR_REASON_RUN_NOT_FOUND\x10\x05\x12\x1b\n\x17\x45RROR_REASON_RUN_CLOSED\x10\x06\x12*\n&ERROR_REASON_RUN_NOT_AWAITING_APPROVAL\x10\x07\x12!\n\x1d\x45RROR_REASON_TEMPLATE_UNKNOWN\x10\x08\x12!\n\x1d\x45RROR_REASON_TEMPLATE_INVALID\x10\t\x12#\n\x1f\x45RROR_REASON_CAPABILITY_MISSING\x10\n\x12(\n$ERROR_REASON_PROVIDER_QUOTA_EXCEEDED\x10\x0b\x12&\n\"ERROR_REASON_PROVIDER_RATE_LIMITED\x10\x0c\x12%\n!ERROR_REASON_PROVIDER_UNAVAILABLE\x10\r\x12-\n)ERROR_REASON_PROVIDER_CREDENTIALS_REFUSED\x10\x0e\x12\x1e\n\x1a\x45RROR_REASON_STACK_CHANGED\x10\x0f\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tenantmesh.infrastructure.v
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=82
-  _globals['_ERRORREASON']._serialized_end=639
+  _globals['_ERRORREASON']._serialized_end=671
 # @@protoc_insertion_point(module_scope)

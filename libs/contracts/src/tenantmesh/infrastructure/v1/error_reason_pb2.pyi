@@ -30,7 +30,7 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """
     ERROR_REASON_STACK_NOT_OWNED: _ErrorReason.ValueType  # 2
     """ALREADY_EXISTS: a stack of that name exists and was not made by the mesh for this tenant; it stays as it is. Metadata:
-    `name`, `provider`, `owner` (a tenant id, or `unknown`). Choose another name, or remove it by hand if it is yours.
+    `name`, `provider`, `owner` (`another_tenant`, `another_tier` or `unknown`). Choose another name, or remove it by hand if it is yours.
     """
     ERROR_REASON_STACK_BUSY: _ErrorReason.ValueType  # 3
     """FAILED_PRECONDITION: another run is at work on the stack. Metadata: `name`, `run_id`, `state`. Watch that run to its
@@ -78,6 +78,10 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """FAILED_PRECONDITION: the provider refused the configured credentials. Metadata: `provider`. An operator must renew
     them.
     """
+    ERROR_REASON_STACK_CHANGED: _ErrorReason.ValueType  # 15
+    """ABORTED: somebody else changed the stack at the same time, or its run is being cancelled and has not ended. Metadata:
+    `name`. Send again.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call to the infrastructure service was refused. On the wire `google.rpc.ErrorInfo.reason` is the
@@ -92,7 +96,7 @@ list the stacks of the tenant.
 """
 ERROR_REASON_STACK_NOT_OWNED: ErrorReason.ValueType  # 2
 """ALREADY_EXISTS: a stack of that name exists and was not made by the mesh for this tenant; it stays as it is. Metadata:
-`name`, `provider`, `owner` (a tenant id, or `unknown`). Choose another name, or remove it by hand if it is yours.
+`name`, `provider`, `owner` (`another_tenant`, `another_tier` or `unknown`). Choose another name, or remove it by hand if it is yours.
 """
 ERROR_REASON_STACK_BUSY: ErrorReason.ValueType  # 3
 """FAILED_PRECONDITION: another run is at work on the stack. Metadata: `name`, `run_id`, `state`. Watch that run to its
@@ -139,4 +143,8 @@ was begun is found again by its operation.
 ERROR_REASON_PROVIDER_CREDENTIALS_REFUSED: ErrorReason.ValueType  # 14
 """FAILED_PRECONDITION: the provider refused the configured credentials. Metadata: `provider`. An operator must renew
 them.
+"""
+ERROR_REASON_STACK_CHANGED: ErrorReason.ValueType  # 15
+"""ABORTED: somebody else changed the stack at the same time, or its run is being cancelled and has not ended. Metadata:
+`name`. Send again.
 """

@@ -68,7 +68,7 @@ class EnsureStackRequest(message.Message):
     hold_for_approval: builtins.bool
     """Stop in state PLANNED until ApproveRun or CancelRun."""
     validate_only: builtins.bool
-    """Only plan and answer what would be; nothing is made."""
+    """Only check and answer the stack as it would be; no run begins."""
     @builtins.property
     def variables(self) -> containers.ScalarMap[builtins.str, builtins.str]:
         """Values for the template, at most 64. None may be a secret: they stand in plans and states. Secrets a template needs
@@ -103,7 +103,7 @@ class EnsureStackResponse(message.Message):
     CREATED_FIELD_NUMBER: builtins.int
     RUN_FIELD_NUMBER: builtins.int
     created: builtins.bool
-    """Whether this call made it."""
+    """Whether this call made it, or would have; false where it stood before, and where nothing is made."""
     @builtins.property
     def stack(self) -> stack_pb2.Stack:
         """The stack as the provider holds it."""

@@ -93,10 +93,11 @@ class InfrastructureServiceServicer:
         Where something must change it begins a run and answers before the run ends; while a run of the same operation with
         the same input is at work it answers that run. Where nothing must change there is no run. For a tier whose tenants
         share a stack it confirms that the shared stack stands and changes nothing. A stack of that name which the mesh did
-        not make for this tenant is refused, never adopted.
+        not make for this tenant is refused, never adopted. Where no provider is configured that makes stacks, the answer is
+        a stack in state SKIPPED, without a run.
 
-        Reasons: STACK_NOT_OWNED, STACK_BUSY, STACK_NOT_FOUND, TEMPLATE_UNKNOWN, TEMPLATE_INVALID, CAPABILITY_MISSING,
-        PROVIDER_QUOTA_EXCEEDED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
+        Reasons: STACK_NOT_OWNED, STACK_BUSY, STACK_CHANGED, STACK_NOT_FOUND, TEMPLATE_UNKNOWN, TEMPLATE_INVALID,
+        CAPABILITY_MISSING, PROVIDER_QUOTA_EXCEEDED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIALS_REFUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,10 +128,11 @@ class InfrastructureServiceServicer:
         """Destroys a stack, or confirms that there is none.
 
         It begins a run that destroys everything in the stack and then the stack itself; a second call while that run is at
-        work answers it again. A stack the mesh did not make for this tenant is refused and stays; a shared stack is no
+        work answers it again. A run that is still making the stack is cancelled first; until that one has ended the call is
+        refused with STACK_CHANGED. A stack the mesh did not make for this tenant is refused and stays; a shared stack is no
         tenant's, so for a tenant it never existed.
 
-        Reasons: STACK_NOT_OWNED, OPERATION_MISMATCH, STACK_BUSY, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
+        Reasons: STACK_NOT_OWNED, OPERATION_MISMATCH, STACK_CHANGED, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
         PROVIDER_CREDENTIALS_REFUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -44,6 +44,8 @@ class Stack(message.Message):
         """The last run failed or was cancelled: parts of it may stand. Ensure it again, or delete it."""
         STATE_DELETING: Stack._State.ValueType  # 4
         """A run is destroying it."""
+        STATE_SKIPPED: Stack._State.ValueType  # 5
+        """No provider is configured that makes stacks: nothing was made, and nothing is there."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """How the stack stands."""
@@ -58,6 +60,8 @@ class Stack(message.Message):
     """The last run failed or was cancelled: parts of it may stand. Ensure it again, or delete it."""
     STATE_DELETING: Stack.State.ValueType  # 4
     """A run is destroying it."""
+    STATE_SKIPPED: Stack.State.ValueType  # 5
+    """No provider is configured that makes stacks: nothing was made, and nothing is there."""
 
     @typing.final
     class VariablesEntry(message.Message):
