@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from identity_service import refusals
+from faults import Aborted, AlreadyExists, Conflict, Fault, Invalid, NotFound
 
 ADMIN = "admin"
 """The role that administers one tenant and nothing else, whatever a provider calls it."""
@@ -222,4 +222,82 @@ class Shard:
 def check_capable(provider: str, capabilities: Collection[Capability], wanted: Capability) -> None:
     """Raise CAPABILITY_MISSING unless the provider can do it."""
     if wanted not in capabilities:
-        raise refusals.incapable(provider, wanted.value)
+        raise incapable(provider, wanted.value)
+
+
+def organization_not_found(name: str, provider: str) -> Fault:
+    """The tenant has no organization there."""
+    return NotFound(
+        "The tenant has no organization at the identity provider.",
+        reason="ORGANIZATION_NOT_FOUND",
+        facts={"name": name, "provider": provider},
+    )
+
+
+def organization_not_owned(name: str, provider: str, owner: str) -> Fault:
+    """Something of that name stands there, and is somebody else's."""
+    return AlreadyExists(
+        f"A realm or organization {name} exists that was not made for this tenant.",
+        reason="ORGANIZATION_NOT_OWNED",
+        facts={"name": name, "provider": provider, "owner": owner},
+    )
+
+
+def client_not_found(name: str, provider: str) -> Fault:
+    """The organization has no client of that name."""
+    return NotFound(
+        f"The organization has no client {name}.",
+        reason="CLIENT_NOT_FOUND",
+        facts={"name": name, "provider": provider},
+    )
+
+
+def client_not_owned(client_id: str, provider: str, owner: str) -> Fault:
+    """A client of that id stands there, and is somebody else's."""
+    return AlreadyExists(
+        f"A client {client_id} exists that was not made for this tenant.",
+        reason="CLIENT_NOT_OWNED",
+        facts={"client_id": client_id, "provider": provider, "owner": owner},
+    )
+
+
+def user_not_found(provider: str) -> Fault:
+    """The organization has no such user."""
+    return NotFound("The organization has no such user.", reason="USER_NOT_FOUND", facts={"provider": provider})
+
+
+def user_not_owned(provider: str, owner: str) -> Fault:
+    """Somebody of that address is there, and not of the mesh for this tenant."""
+    return AlreadyExists(
+        "Somebody of that address exists who was not made for this tenant.",
+        reason="USER_NOT_OWNED",
+        facts={"provider": provider, "owner": owner},
+    )
+
+
+def operation_mismatch(name: str, operation_id: str) -> Fault:
+    """It was made by another operation."""
+    return Conflict(
+        f"{name} was made by another operation.",
+        reason="OPERATION_MISMATCH",
+        facts={"name": name, "operation_id": operation_id},
+    )
+
+
+def incapable(provider: str, capability: str) -> Fault:
+    """The provider cannot do what was asked."""
+    return Conflict(
+        "The identity provider cannot do this.",
+        reason="CAPABILITY_MISSING",
+        facts={"provider": provider, "capability": capability},
+    )
+
+
+def changed(name: str) -> Fault:
+    """Somebody made or removed it while this call was at work."""
+    return Aborted(f"Somebody else changed {name} at the same time.", reason="CONCURRENT_CHANGE", domain="tenantmesh")
+
+
+def email_invalid(rule: str) -> Fault:
+    """The address is none, or none the provider takes."""
+    return Invalid("The e-mail address cannot be used.", reason="EMAIL_INVALID", facts={"rule": rule})

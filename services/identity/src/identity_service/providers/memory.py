@@ -10,8 +10,18 @@ from itertools import count
 from types import TracebackType
 from typing import Any, Final, Self
 
-from identity_service import refusals
-from identity_service.model import ADMIN, Capability, Client, Organization, Shard, Tenant, User, Who
+from identity_service.model import (
+    ADMIN,
+    Capability,
+    Client,
+    Organization,
+    Shard,
+    Tenant,
+    User,
+    Who,
+    organization_not_found,
+)
+from identity_service.providers import refusals
 
 NAME: Final = "memory"
 ROLES: Final = frozenset({ADMIN, "member"})
@@ -212,7 +222,7 @@ class MemoryProvider:
 
     def _realm(self, home: Organization) -> _Realm:
         if _key(home) not in self._realms:
-            raise refusals.organization_not_found(home.name, NAME)
+            raise organization_not_found(home.name, NAME)
         return self._realms[_key(home)]
 
     def _inside(self, home: Organization) -> _Realm:
