@@ -55,6 +55,7 @@ MESH = (
     service("dns", "DNS records of tenants", needs=("nameserver",)),
     STORAGE,
     NOTIFICATIONS,
+    service("infrastructure", "infrastructure stacks of tenants"),
 )
 
 COMPONENTS: tuple[Component, ...] = (

@@ -1,1 +1,1 @@
-"""Infrastructure stacks of tenants (HCP Terraform, OpenTofu)."""
+"""Infrastructure stacks of tenants: made, changed and destroyed at any provider."""
