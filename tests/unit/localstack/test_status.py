@@ -84,13 +84,10 @@ async def test_what_never_was_ready_is_not_asked(one, state):
 async def test_memory_counts_the_children_too(one, monkeypatch):
     one()
     child = await status.asyncio.create_subprocess_exec(
-        sys.executable, "-c", "x = b'1' * 50_000_000; input()", stdin=-1
+        sys.executable, "-c", "x = b'1' * 50_000_000; print(flush=True); input()", stdin=-1, stdout=-1
     )
     try:
-        for _ in range(1000):
-            if psutil.Process(child.pid).memory_info().rss > 50_000_000:
-                break
-            await asyncio.sleep(0.01)
+        assert await child.stdout.readline()  # it has its memory
         together = (await look(entry())).memory
         assert together > (await look(entry(process=Identity.of(child.pid)))).memory > 50_000_000
 

@@ -36,7 +36,7 @@ async def ready(site: Site) -> None:
 
 def gives(site: Site) -> Mapping[str, str]:
     """Where it is."""
-    return {"GATEWAY_URL": f"http://{site.address('http')}"}
+    return {"GATEWAY_URL": f"http://{site.address('http')}", "MESH_ADDRESS": site.address("http")}
 
 
 GATEWAY = Component(

@@ -1,0 +1,1 @@
+"""How answers look: live on a terminal, plain lines elsewhere, JSON for programs."""
