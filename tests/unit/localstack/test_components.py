@@ -6,6 +6,7 @@ import localstack
 from localstack.component import Absent, Profile
 from localstack.components import COMPONENTS, UnknownComponent, select
 from localstack.servers import keycloak, mesh, prometheus
+from localstack.settings import StackSettings
 from localstack.site import Site
 
 
@@ -33,7 +34,7 @@ def test_a_need_is_of_the_same_profile_or_an_everyday_one():
 def test_the_profiles():
     default, full = names(select(Profile.DEFAULT)), names(select(Profile.FULL))
     assert {"postgres", "temporal", "objectstore", "nameserver", "mailsink", "gateway", "dns"} <= set(default)
-    assert set(full) - set(default) == {"keycloak", "prometheus"}
+    assert set(full) - set(default) == {"prometheus"}
     assert full == names(COMPONENTS)
 
 
@@ -71,13 +72,10 @@ async def test_a_service_is_one_entry(tmp_path, monkeypatch):
     assert await one.prepare(site) is None
 
 
-async def test_keycloak_says_plainly_that_it_is_not_here_yet(tmp_path):
-    site = Site("keycloak", tmp_path)
-    for call in (keycloak.prepare, keycloak.ready):
-        with pytest.raises(Absent, match="joins with the identity service"):
-            await call(site)
-    with pytest.raises(Absent):
-        keycloak.command(site)
+async def test_keycloak_can_be_left_out_and_says_so(tmp_path):
+    site = Site("keycloak", tmp_path, settings=StackSettings(keycloak=False))
+    with pytest.raises(Absent, match="switched off by LOCAL_KEYCLOAK; identity uses its local directory"):
+        await keycloak.prepare(site)
 
 
 def test_prometheus_reads_every_process_that_has_metrics(tmp_path):
@@ -86,6 +84,7 @@ def test_prometheus_reads_every_process_that_has_metrics(tmp_path):
         "gateway": {"http": 8080, "admin": 9901},
         "temporal": {"grpc": 7233, "metrics": 7234},
         "mailsink": {"smtp": 1025},
+        "keycloak": {"http": 8081, "management": 9000},
     }
     site = Site("prometheus", tmp_path, {"http": 9090}, neighbours=neighbours)
     jobs = {
@@ -97,6 +96,7 @@ def test_prometheus_reads_every_process_that_has_metrics(tmp_path):
         "dns": (["127.0.0.1:9104"], "/metrics"),
         "gateway": (["127.0.0.1:9901"], "/stats/prometheus"),
         "temporal": (["127.0.0.1:7234"], "/metrics"),
+        "keycloak": (["127.0.0.1:9000"], "/metrics"),
     }
 
 

@@ -86,6 +86,31 @@ async def test_one_that_cannot_be_prepared_fails_the_start(settings):
         await Stack(plan([component("bad", prepare=prepare)], settings)).start()
 
 
+async def test_one_is_ready_for_others_when_it_is_arranged(settings):
+    order = []
+
+    async def arrange(site):
+        order.append(f"{site.name} serves: {(site.folder / 'up').exists()}")
+
+    async def prepare(site):
+        order.append(f"{site.name} is prepared")
+
+    parts = [component("a", arrange=arrange), component("b", needs=("a",), prepare=prepare)]
+    async with running(plan(parts, settings)):
+        assert order == ["a serves: True", "b is prepared"]
+
+
+async def test_one_that_cannot_be_arranged_fails_the_start(settings):
+    async def arrange(_):
+        msg = "nobody knows the password"
+        raise Unprepared(msg)
+
+    with pytest.raises(ComponentFailed, match="bad could not be arranged: nobody knows the password"):
+        async with running(plan([component("bad", arrange=arrange)], settings)):
+            pytest.fail("it did not start")
+    assert members(settings.state.resolve()) == []
+
+
 async def absent(_):
     msg = "is not for this machine"
     raise Absent(msg)

@@ -43,6 +43,10 @@ async def nothing_to_prepare(_: Site) -> str | None:
     return None
 
 
+async def nothing_to_arrange(_: Site) -> None:
+    """Most components are as they should be when they serve."""
+
+
 def nothing_given(_: Site) -> Mapping[str, str]:
     """Some components have no clients."""
     return {}
@@ -68,6 +72,8 @@ class Component:
     profile: Profile = Profile.DEFAULT
     prepare: Callable[[Site], Awaitable[str | None]] = nothing_to_prepare
     """Makes what the command reads. May answer with a note for the user, or raise Absent."""
+    arrange: Callable[[Site], Awaitable[None]] = nothing_to_arrange
+    """What is done to it once it serves, before anybody else uses it. It may have been done in an earlier run."""
     gives: Callable[[Site], Mapping[str, str]] = nothing_given
     """The settings by which other components and clients find it."""
     environment: Callable[[Site], Mapping[str, str]] = nothing_given

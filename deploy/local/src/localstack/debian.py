@@ -6,25 +6,21 @@ our folder; dpkg-deb unpacks them there; nothing of the machine is changed.
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
 import re
 import shutil
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 from localstack.component import Absent
+from localstack.downloads import alone
 from localstack.process import finish
 
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 APPARMOR = Path("/etc/apparmor.d")
 PROGRAM_FOLDERS = ("usr/sbin", "usr/bin", "sbin", "bin")
 LIBRARY = re.compile(r"\.so(\.[0-9.]+)?$")
-TURN_PAUSE = 0.1
 LISTS_KEEP = 3600
 
 
@@ -65,7 +61,7 @@ async def provide(package: Package, cache: Path) -> Program:
         if not shutil.which(tool, path=SYSTEM_FOLDERS):
             msg = f"{package.name} is not installed, and there is no {tool} to fetch it with"
             raise Absent(msg)
-    async with _alone(cache):
+    async with alone(cache / "lock"):
         return locate(package, cache) or await _fetch(package, cache)
 
 
@@ -146,21 +142,3 @@ def _unpacked(package: Package, root: Path) -> Program | None:
 def _confined(path: Path) -> bool:
     """Whether the machine confines the installed program to its own folders, where ours are not."""
     return (APPARMOR / str(path).lstrip("/").replace("/", ".")).exists()
-
-
-@asynccontextmanager
-async def _alone(cache: Path) -> AsyncIterator[None]:
-    """Hold the cache's lock."""
-    with _opened(cache / "lock") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                await asyncio.sleep(TURN_PAUSE)
-        yield
-
-
-def _opened(path: Path) -> TextIO:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("w")

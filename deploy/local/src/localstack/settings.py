@@ -22,7 +22,7 @@ class StackSettings:
 
     state: Path = setting("LOCAL_STATE", default=Path(".local"), help="The folder that holds data, logs and secrets.")
     cache: Path | None = setting(
-        "LOCAL_CACHE", default=None, help="Where unpacked Debian packages are kept; the state folder if not given."
+        "LOCAL_CACHE", default=None, help="Where fetched servers are kept; the state folder if not given."
     )
     usual_ports: bool = setting(
         "LOCAL_USUAL_PORTS", default=True, help="Listen on the usual ports where they are free; else on any free ones."
@@ -33,4 +33,7 @@ class StackSettings:
     )
     zone: str = setting(
         "LOCAL_DNS_ZONE", default="tenantmesh.test", help="The zone the DNS server is authoritative for."
+    )
+    keycloak: bool = setting(
+        "LOCAL_KEYCLOAK", default=True, help="Run Keycloak; without it identity uses its local directory."
     )

@@ -170,6 +170,10 @@ class Stack:
         )
         self.children[component.name] = child
         await self._until_ready(component, site, child)
+        try:
+            await component.arrange(site)
+        except (Unprepared, OSError) as error:
+            raise self._failed(component.name, f"could not be arranged: {error}", tail(site.log)) from error
         return note
 
     async def _until_ready(self, component: Component, site: Site, child: Child) -> None:

@@ -12,7 +12,7 @@ from localstack.component import Component, Profile
 from localstack.site import HOST, Site
 
 PACKAGE = debian.Package("prometheus", "prometheus")
-PATHS = {"ops": "/metrics", "metrics": "/metrics", "admin": "/stats/prometheus"}
+PATHS = {"ops": "/metrics", "metrics": "/metrics", "management": "/metrics", "admin": "/stats/prometheus"}
 """Where the metrics are, by the name of the port."""
 
 
