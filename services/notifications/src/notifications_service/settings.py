@@ -67,7 +67,7 @@ class SendingSettings:
 
     sender: str = setting("NOTIFICATION_FROM", default="no-reply@localhost", help="The address messages come from.")
     concurrency: int = setting(
-        "NOTIFICATION_CONCURRENCY", default=32, minimum=1, help="Messages one process has in hand at once."
+        "NOTIFICATION_CONCURRENCY", default=64, minimum=1, help="Messages one process has in hand at once."
     )
     attempts: int = setting(
         "NOTIFICATION_ATTEMPTS",

@@ -6,7 +6,6 @@ standard library still encodes whatever is not plain.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 from collections.abc import Iterator
@@ -17,8 +16,8 @@ from typing import Final
 
 from notifications_service.model import Mailbox, Message
 
-_PLAIN: Final = 76
-"""Characters of a header that needs no folding."""
+_LINE: Final = 76
+"""Characters of a header that needs no folding, and of a line of an encoded part."""
 
 
 def needs_utf8(message: Message) -> bool:
@@ -31,14 +30,14 @@ def mime(message: Message) -> bytes:
     utf8 = needs_utf8(message)
     head = b"".join(_header(name, value, utf8=utf8) for name, value in _headers(message))
     boundary = f"=_{_digest(message)}"
-    text = binascii.b2a_qp(message.text.encode(), istext=True).replace(b"\n", b"\r\n")
-    html = base64.encodebytes(message.html.replace("\n", "\r\n").encode()).replace(b"\n", b"\r\n")
+    text = binascii.b2a_qp(_lines(message.text).encode(), istext=True).replace(b"\n", b"\r\n")
+    html = binascii.b2a_base64(_lines(message.html).replace("\n", "\r\n").encode(), newline=False)
     return b"".join(
         (
             head,
             f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'.encode(),
             _part(boundary, "plain", "quoted-printable"), text,
-            _part(boundary, "html", "base64"), html,
+            _part(boundary, "html", "base64"), _wrapped(html),
             f"\r\n--{boundary}--\r\n".encode(),
         )
     )  # fmt: skip
@@ -79,11 +78,20 @@ def _headers(message: Message) -> Iterator[tuple[str, str | Address]]:
 
 def _header(name: str, value: str | Address, *, utf8: bool) -> bytes:
     """One header, folded and encoded where it needs to be; a line break in it is an error."""
-    if isinstance(value, str) and value.isascii() and value.isprintable() and len(name) + len(value) < _PLAIN:
+    if isinstance(value, str) and value.isascii() and value.isprintable() and len(name) + len(value) < _LINE:
         return f"{name}: {value}\r\n".encode()
     policy = SMTPUTF8 if utf8 else SMTP
     folded: str = policy.fold(*policy.header_store_parse(name, value))
     return folded.encode()
+
+
+def _lines(text: str) -> str:
+    """The text with line ends of one kind: a lone carriage return must not reach a mail server."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _wrapped(encoded: bytes) -> bytes:
+    return b"\r\n".join([encoded[at : at + _LINE] for at in range(0, len(encoded), _LINE)])
 
 
 def _part(boundary: str, kind: str, encoding: str) -> bytes:

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import aiosmtplib
-from aiosmtplib import SMTPResponseException
+from aiosmtplib import SMTPResponse, SMTPResponseException, SMTPStatus
 
 from notifications_service.model import Failure, Message, Verdict
 from notifications_service.providers.mime import message_id, mime, needs_utf8
@@ -151,18 +151,22 @@ class SmtpProvider:
             await client.rcpt(message.recipient.email, encoding=encoding)
         except SMTPResponseException as error:
             raise _Refused(await _after_refusal(client, error, Failure.RECIPIENT_REFUSED)) from error
+        go_ahead = await client.execute_command(b"DATA")
+        if go_ahead.code != SMTPStatus.start_input:
+            raise _Refused(await _after_refusal(client, go_ahead, Failure.MESSAGE_REFUSED))
 
     async def _content(self, connection: _Connection, message: Message, content: bytes) -> Verdict:
         """Hand the mail over. If the connection ends in between, the mail may be under way."""
+        client = connection.client
         try:
-            await connection.client.data(content)
-        except SMTPResponseException as error:
-            about_address = _ABOUT_THE_ADDRESS.search(error.message)
-            failure = Failure.RECIPIENT_REFUSED if about_address else Failure.MESSAGE_REFUSED
-            return await _after_refusal(connection.client, error, failure)
+            answer = await _handed_over(client, content)
         except (aiosmtplib.SMTPException, OSError):
-            connection.client.close()
+            client.close()
             return Verdict.failed(Failure.OUTCOME_UNKNOWN, "The connection ended after the message was handed over.")
+        if answer.code != SMTPStatus.completed:
+            about_address = _ABOUT_THE_ADDRESS.search(answer.message)
+            failure = Failure.RECIPIENT_REFUSED if about_address else Failure.MESSAGE_REFUSED
+            return await _after_refusal(client, answer, failure)
         connection.sent += 1
         return Verdict.sent(message_id(message))
 
@@ -213,21 +217,35 @@ class _Refused(Exception):  # noqa: N818 - says what happened
         self.verdict = verdict
 
 
-async def _after_refusal(client: aiosmtplib.SMTP, error: SMTPResponseException, failure: Failure) -> Verdict:
+async def _handed_over(client: aiosmtplib.SMTP, content: bytes) -> SMTPResponse:
+    """The mail itself, and what the server says of it.
+
+    `SMTP.data` looks at each line of a mail twice more, a third of all that sending takes. What `mime` makes has its
+    line ends in order, so that only the dots at the beginning of lines are left to do (RFC 5321, 4.5.2).
+    """
+    if client.protocol is None:
+        raise aiosmtplib.SMTPServerDisconnected("Connection lost")
+    client.protocol.write(content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+    return await client.protocol.read_response(timeout=client.timeout)
+
+
+async def _after_refusal(
+    client: aiosmtplib.SMTP, answer: SMTPResponse | SMTPResponseException, failure: Failure
+) -> Verdict:
     """What a refusal means; the connection is made ready for the next mail."""
-    _log.info("the mail server refused", extra={"code": error.code, "answer": error.message})
-    if error.code == _SERVICE_CLOSING:
+    _log.info("the mail server refused", extra={"code": answer.code, "answer": answer.message})
+    if answer.code == _SERVICE_CLOSING:
         client.close()
     else:
         try:
             await client.rset()
         except (aiosmtplib.SMTPException, OSError):
             client.close()
-    if error.code < _PERMANENT:
-        return Verdict.failed(Failure.PROVIDER_UNAVAILABLE, f"The mail server put us off ({error.code}).")
-    if error.code in _CREDENTIALS:
-        return _credentials(error.code)
-    return Verdict.failed(failure, f"The mail server refused {_WHAT[failure]} ({error.code}).")
+    if answer.code < _PERMANENT:
+        return Verdict.failed(Failure.PROVIDER_UNAVAILABLE, f"The mail server put us off ({answer.code}).")
+    if answer.code in _CREDENTIALS:
+        return _credentials(answer.code)
+    return Verdict.failed(failure, f"The mail server refused {_WHAT[failure]} ({answer.code}).")
 
 
 _WHAT: Final = {Failure.MESSAGE_REFUSED: "the message", Failure.RECIPIENT_REFUSED: "the recipient"}

@@ -11,7 +11,7 @@ text as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -26,6 +26,7 @@ from mjml import mjml2html
 from notifications_service.model import Branding
 from notifications_service.templates.model import Category, Problem, Rendered, Template
 from notifications_service.templates.providers.checking import flaw_in, located, place_of
+from notifications_service.templates.providers.compiling import Compiler, placed
 from notifications_service.templates.providers.folder import Broken, TemplateFolder
 
 OURS: Final = Path(__file__).parent / "files"
@@ -43,8 +44,10 @@ class MjmlWriter:
         """
         self._folder = TemplateFolder(OURS, theirs)
         self._words = self._folder.words()
-        self._html = _environment(self._folder, ".mjml", escaping=True)
+        self._html = _environment(self._folder, ".mjml", escaping=True, finalize=placed)
         self._text = _environment(self._folder, ".txt", escaping=False)
+        self._compiler = Compiler()
+        self._each_anew: set[str] = set()
         self.templates: Mapping[str, Template] = {name: self._read(name) for name in self._folder.names()}
 
     def write(self, template_id: str, language: str, variables: Mapping[str, str], branding: Branding) -> Rendered:
@@ -53,7 +56,7 @@ class MjmlWriter:
         parts = self._parts(self._text, language)
         return Rendered(
             subject=self._subject(name, known),
-            html=mjml2html(self._mjml(name, known)),
+            html=self._compiled(name, known, variables),
             text=_tidy(self._text.get_template(name).render(known, parts=parts)),
             language=language,
         )
@@ -64,6 +67,12 @@ class MjmlWriter:
     def _mjml(self, name: str, known: Mapping[str, Any]) -> str:
         parts = self._parts(self._html, known["language"])
         return self._html.get_template(name).render(known, parts=parts)
+
+    def _compiled(self, name: str, known: Mapping[str, Any], variables: Mapping[str, str]) -> str:
+        if name in self._each_anew:
+            return mjml2html(self._mjml(name, known))
+        marked = self._mjml(name, {**known, **self._compiler.marked(variables)})
+        return self._compiler.html(marked, variables)
 
     def _subject(self, name: str, known: Mapping[str, Any]) -> str:
         """The subject, on one line whatever the values hold."""
@@ -101,9 +110,12 @@ class MjmlWriter:
                 raise Broken(Problem(name, 1, "the block subject is missing"))
             for variables in (template.samples, required):
                 known = self._known(language, variables, EVERYTHING)
-                if flaw_in(self._mjml(name, known)):
+                mjml = self._mjml(name, known)
+                if flaw_in(mjml):
                     raise Broken(located(self._html, name, known))
-                self.write(template.template_id, language, variables, EVERYTHING)
+                written = self.write(template.template_id, language, variables, EVERYTHING)
+                if written.html != mjml2html(mjml):  # it does more to a value than to write it
+                    self._each_anew.add(name)
         except jinja2.TemplateError as error:
             raise Broken(place_of(error, name, self._folder.roots)) from error
         except ValueError as error:
@@ -122,11 +134,14 @@ EVERYTHING: Final = Branding(
 """What templates are tried with."""
 
 
-def _environment(folder: TemplateFolder, kind: str, *, escaping: bool) -> jinja2.Environment:
+def _environment(
+    folder: TemplateFolder, kind: str, *, escaping: bool, finalize: Callable[[Any], Any] | None = None
+) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([str(one) for one in folder.roots]),
         autoescape=escaping,  # noqa: S701 - the text part is no HTML
         undefined=jinja2.StrictUndefined,
+        finalize=finalize,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
