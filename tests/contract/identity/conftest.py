@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import pytest
 import pytest_asyncio
-from tests.fixtures.identityproviders import OPENERS
+from tests.fixtures.identityproviders import OPENERS, directory
+
+__all__ = ["directory"]
 
 
-@pytest_asyncio.fixture(params=sorted(OPENERS))
-async def world(request: pytest.FixtureRequest):
+@pytest.fixture(params=sorted(OPENERS))
+def opened(request: pytest.FixtureRequest):
+    """A provider, still to be opened on its server."""
+    server, opener = OPENERS[request.param]
+    return opener(request.getfixturevalue(server) if server else None)
+
+
+@pytest_asyncio.fixture
+async def world(opened):
     """A provider on its server, with what somebody else can do there."""
-    server, opened = OPENERS[request.param]
-    running = request.getfixturevalue(server) if server else None
-    async with opened(running) as world:
+    async with opened as world:
         yield world

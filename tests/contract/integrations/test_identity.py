@@ -26,6 +26,7 @@ WHOLE = {
     "EnsureUser": MADE | {"email": "ada+ops@acme.example", "handover": "PASSWORD_HANDOVER_CLAIM"},
     "GetUser": USER,
     "ListUsers": {},
+    "VerifyPassword": {"email": "ada@acme.example", "password": "correct horse"},
     "DeleteUser": {"email": "ada@acme.example"},
     "AssignRole": MADE | USER | {"role": "admin"},
     "RevokeRole": USER | {"role": "realm-admin"},

@@ -50,8 +50,15 @@ NOTIFICATIONS = service(
         "NOTIFICATION_PUBLIC_URL": f"http://{HOST}:8080",
     },
 )
+IDENTITY = service(
+    "identity",
+    "where tenants sign in",
+    tables=True,
+    environment=lambda site: {"IDENTITY_SECRET": site.secret("seal")},
+)
 MESH = (
     TENANTS,
+    IDENTITY,
     service("dns", "DNS records of tenants", needs=("nameserver",)),
     STORAGE,
     NOTIFICATIONS,

@@ -29,6 +29,7 @@ class Capability(enum.Enum):
     SETTINGS = "settings"
     SECRET_OVERLAP = "secret_overlap"  # noqa: S105 - the name of a capability
     MAIL = "mail"
+    PASSWORDS = "passwords"
 
 
 class SecondFactor(enum.Enum):
@@ -62,6 +63,11 @@ class Tenant:
     def shared(self) -> bool:
         """Whether its people sign in to a realm they share with those of other tenants."""
         return self.tier is Tier.POOLED
+
+    @property
+    def place(self) -> str:
+        """What tells its realm from its organization in the shared one: a tenant that changes its tier has both."""
+        return f"{'shared' if self.shared else 'own'}/{self.name}"
 
     def client_id(self, name: str) -> str:
         """What a client of it is called at the provider."""

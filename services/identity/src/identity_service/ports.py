@@ -116,3 +116,14 @@ class IdentityProvider(Protocol):
     async def shards(self) -> Sequence[Shard]:
         """Every shard of the settings, as it answers now. One that does not answer is told of, not raised."""
         ...
+
+
+class PasswordVerifier(Protocol):
+    """Tells whether a password is right: for providers without a sign-in page of their own."""
+
+    async def verify_password(self, home: Organization, email: str, password: str, new_password: str) -> User:
+        """The user whose password it is, with the new one from now on where one is given.
+
+        Else PASSWORD_WRONG, ACCOUNT_LOCKED, PASSWORD_CHANGE_REQUIRED or ORGANIZATION_DISABLED.
+        """
+        ...

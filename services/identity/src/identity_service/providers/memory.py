@@ -48,7 +48,7 @@ class MemoryProvider:
     """A provider whose organizations last as long as the process."""
 
     name = NAME
-    capabilities = frozenset(Capability)
+    capabilities = frozenset(Capability) - {Capability.PASSWORDS}
     Settings = MemorySettings
 
     def __init__(self, settings: MemorySettings) -> None:

@@ -68,7 +68,8 @@ def not_understood(provider: str, code: object) -> Fault:
     """The provider answered what no version of it that we know answers."""
     return Internal(
         "The identity provider answered what nobody expected.",
-        reason="PROVIDER_ANSWER_UNKNOWN",
+        reason="UNEXPECTED",
+        domain="tenantmesh",
         facts={"provider": provider, "code": code},
     )
 

@@ -71,7 +71,7 @@ class Client(message.Message):
     name: builtins.str
     """Its name within the tenant, such as `app`."""
     client_id: builtins.str
-    """The client id: `{key}-{name}`."""
+    """The client id, by which the application names itself: `{key}-{name}`, or what the provider made up."""
     display_name: builtins.str
     """What people see when they are asked to consent."""
     type: ClientType.ValueType

@@ -124,6 +124,22 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """UNAUTHENTICATED: the provider refused the service's own credentials; the caller's are fine. Metadata: `provider`.
     An operator must renew them.
     """
+    ERROR_REASON_PASSWORD_WRONG: _ErrorReason.ValueType  # 30
+    """UNAUTHENTICATED: nobody of that address has that password; it is not told which of the two is wrong. Metadata: none.
+    Ask the person again.
+    """
+    ERROR_REASON_ACCOUNT_LOCKED: _ErrorReason.ValueType  # 31
+    """RESOURCE_EXHAUSTED: too many wrong passwords; even the right one is refused for a while. Metadata: none. RetryInfo
+    says when to come back.
+    """
+    ERROR_REASON_PASSWORD_CHANGE_REQUIRED: _ErrorReason.ValueType  # 32
+    """FAILED_PRECONDITION: the password is right and must be changed first. Metadata: none. Send the same again with a new
+    password.
+    """
+    ERROR_REASON_ORGANIZATION_DISABLED: _ErrorReason.ValueType  # 33
+    """FAILED_PRECONDITION: nobody can sign in to the organization: it is switched off. Metadata: `name`, `provider`. Switch
+    it on again.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call to the identity service was refused. On the wire `google.rpc.ErrorInfo.reason` is the name without the
@@ -231,4 +247,20 @@ ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 28
 ERROR_REASON_PROVIDER_CREDENTIALS_REFUSED: ErrorReason.ValueType  # 29
 """UNAUTHENTICATED: the provider refused the service's own credentials; the caller's are fine. Metadata: `provider`.
 An operator must renew them.
+"""
+ERROR_REASON_PASSWORD_WRONG: ErrorReason.ValueType  # 30
+"""UNAUTHENTICATED: nobody of that address has that password; it is not told which of the two is wrong. Metadata: none.
+Ask the person again.
+"""
+ERROR_REASON_ACCOUNT_LOCKED: ErrorReason.ValueType  # 31
+"""RESOURCE_EXHAUSTED: too many wrong passwords; even the right one is refused for a while. Metadata: none. RetryInfo
+says when to come back.
+"""
+ERROR_REASON_PASSWORD_CHANGE_REQUIRED: ErrorReason.ValueType  # 32
+"""FAILED_PRECONDITION: the password is right and must be changed first. Metadata: none. Send the same again with a new
+password.
+"""
+ERROR_REASON_ORGANIZATION_DISABLED: ErrorReason.ValueType  # 33
+"""FAILED_PRECONDITION: nobody can sign in to the organization: it is switched off. Metadata: `name`, `provider`. Switch
+it on again.
 """

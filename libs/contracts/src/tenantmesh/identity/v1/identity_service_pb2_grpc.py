@@ -109,6 +109,11 @@ class IdentityServiceStub:
                 request_serializer=tenantmesh_dot_identity_dot_v1_dot_user__pb2.ListUsersRequest.SerializeToString,
                 response_deserializer=tenantmesh_dot_identity_dot_v1_dot_user__pb2.ListUsersResponse.FromString,
                 _registered_method=True)
+        self.VerifyPassword = channel.unary_unary(
+                '/tenantmesh.identity.v1.IdentityService/VerifyPassword',
+                request_serializer=tenantmesh_dot_identity_dot_v1_dot_user__pb2.VerifyPasswordRequest.SerializeToString,
+                response_deserializer=tenantmesh_dot_identity_dot_v1_dot_user__pb2.VerifyPasswordResponse.FromString,
+                _registered_method=True)
         self.DeleteUser = channel.unary_unary(
                 '/tenantmesh.identity.v1.IdentityService/DeleteUser',
                 request_serializer=tenantmesh_dot_identity_dot_v1_dot_user__pb2.DeleteUserRequest.SerializeToString,
@@ -331,6 +336,18 @@ class IdentityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyPassword(self, request, context):
+        """Tells whether a password is right, for applications over a provider that has no sign-in page of its own.
+
+        Wrong ones are counted and lock the account for a while, as the organization's settings say.
+
+        Reasons: ORGANIZATION_NOT_FOUND, ORGANIZATION_NOT_OWNED, ORGANIZATION_DISABLED, PASSWORD_WRONG, ACCOUNT_LOCKED,
+        PASSWORD_CHANGE_REQUIRED, PASSWORD_TOO_WEAK, EMAIL_INVALID, CAPABILITY_MISSING.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteUser(self, request, context):
         """Removes a user, or confirms that there is none. A user the mesh did not make for this tenant is refused and stays.
 
@@ -531,6 +548,11 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.ListUsers,
                     request_deserializer=tenantmesh_dot_identity_dot_v1_dot_user__pb2.ListUsersRequest.FromString,
                     response_serializer=tenantmesh_dot_identity_dot_v1_dot_user__pb2.ListUsersResponse.SerializeToString,
+            ),
+            'VerifyPassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyPassword,
+                    request_deserializer=tenantmesh_dot_identity_dot_v1_dot_user__pb2.VerifyPasswordRequest.FromString,
+                    response_serializer=tenantmesh_dot_identity_dot_v1_dot_user__pb2.VerifyPasswordResponse.SerializeToString,
             ),
             'DeleteUser': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteUser,
@@ -959,6 +981,33 @@ class IdentityService:
             '/tenantmesh.identity.v1.IdentityService/ListUsers',
             tenantmesh_dot_identity_dot_v1_dot_user__pb2.ListUsersRequest.SerializeToString,
             tenantmesh_dot_identity_dot_v1_dot_user__pb2.ListUsersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyPassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tenantmesh.identity.v1.IdentityService/VerifyPassword',
+            tenantmesh_dot_identity_dot_v1_dot_user__pb2.VerifyPasswordRequest.SerializeToString,
+            tenantmesh_dot_identity_dot_v1_dot_user__pb2.VerifyPasswordResponse.FromString,
             options,
             channel_credentials,
             insecure,

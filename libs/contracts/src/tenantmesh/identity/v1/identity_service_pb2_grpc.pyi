@@ -133,6 +133,14 @@ class IdentityServiceStub:
     Reasons: PAGE_TOKEN_INVALID, ORGANIZATION_NOT_FOUND, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
     PROVIDER_CREDENTIALS_REFUSED.
     """
+    VerifyPassword: grpc.UnaryUnaryMultiCallable[user_pb2.VerifyPasswordRequest, user_pb2.VerifyPasswordResponse]
+    """Tells whether a password is right, for applications over a provider that has no sign-in page of its own.
+
+    Wrong ones are counted and lock the account for a while, as the organization's settings say.
+
+    Reasons: ORGANIZATION_NOT_FOUND, ORGANIZATION_NOT_OWNED, ORGANIZATION_DISABLED, PASSWORD_WRONG, ACCOUNT_LOCKED,
+    PASSWORD_CHANGE_REQUIRED, PASSWORD_TOO_WEAK, EMAIL_INVALID, CAPABILITY_MISSING.
+    """
     DeleteUser: grpc.UnaryUnaryMultiCallable[user_pb2.DeleteUserRequest, user_pb2.DeleteUserResponse]
     """Removes a user, or confirms that there is none. A user the mesh did not make for this tenant is refused and stays.
 
@@ -310,6 +318,14 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
 
     Reasons: PAGE_TOKEN_INVALID, ORGANIZATION_NOT_FOUND, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
     PROVIDER_CREDENTIALS_REFUSED.
+    """
+    VerifyPassword: aio.UnaryUnaryMultiCallable[user_pb2.VerifyPasswordRequest, user_pb2.VerifyPasswordResponse]  # type: ignore[assignment]
+    """Tells whether a password is right, for applications over a provider that has no sign-in page of its own.
+
+    Wrong ones are counted and lock the account for a while, as the organization's settings say.
+
+    Reasons: ORGANIZATION_NOT_FOUND, ORGANIZATION_NOT_OWNED, ORGANIZATION_DISABLED, PASSWORD_WRONG, ACCOUNT_LOCKED,
+    PASSWORD_CHANGE_REQUIRED, PASSWORD_TOO_WEAK, EMAIL_INVALID, CAPABILITY_MISSING.
     """
     DeleteUser: aio.UnaryUnaryMultiCallable[user_pb2.DeleteUserRequest, user_pb2.DeleteUserResponse]  # type: ignore[assignment]
     """Removes a user, or confirms that there is none. A user the mesh did not make for this tenant is refused and stays.
@@ -563,6 +579,20 @@ class IdentityServiceServicer(metaclass=abc_1.ABCMeta):
 
         Reasons: PAGE_TOKEN_INVALID, ORGANIZATION_NOT_FOUND, PROVIDER_RATE_LIMITED, PROVIDER_UNAVAILABLE,
         PROVIDER_CREDENTIALS_REFUSED.
+        """
+
+    @abc_1.abstractmethod
+    def VerifyPassword(
+        self,
+        request: user_pb2.VerifyPasswordRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[user_pb2.VerifyPasswordResponse, abc.Awaitable[user_pb2.VerifyPasswordResponse]]:
+        """Tells whether a password is right, for applications over a provider that has no sign-in page of its own.
+
+        Wrong ones are counted and lock the account for a while, as the organization's settings say.
+
+        Reasons: ORGANIZATION_NOT_FOUND, ORGANIZATION_NOT_OWNED, ORGANIZATION_DISABLED, PASSWORD_WRONG, ACCOUNT_LOCKED,
+        PASSWORD_CHANGE_REQUIRED, PASSWORD_TOO_WEAK, EMAIL_INVALID, CAPABILITY_MISSING.
         """
 
     @abc_1.abstractmethod

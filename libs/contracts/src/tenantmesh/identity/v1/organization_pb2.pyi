@@ -44,7 +44,7 @@ class Organization(message.Message):
     CREATE_TIME_FIELD_NUMBER: builtins.int
     UPDATE_TIME_FIELD_NUMBER: builtins.int
     name: builtins.str
-    """Its name at the provider: `tenant-{key}`."""
+    """Its name: `tenant-{key}`."""
     tenant_key: builtins.str
     """The tenant's key, from which names are made."""
     tier: tier_pb2.Tier.ValueType

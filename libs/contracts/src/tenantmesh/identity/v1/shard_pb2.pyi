@@ -41,6 +41,8 @@ class _IdentityCapabilityEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Ide
     """Sign-in with the tenant's own identity provider by SAML."""
     IDENTITY_CAPABILITY_SSO_OIDC: _IdentityCapability.ValueType  # 7
     """Sign-in with the tenant's own identity provider by OpenID Connect."""
+    IDENTITY_CAPABILITY_PASSWORDS: _IdentityCapability.ValueType  # 8
+    """Telling an application whether a password is right, where there is no sign-in page."""
 
 class IdentityCapability(_IdentityCapability, metaclass=_IdentityCapabilityEnumTypeWrapper):
     """What an identity provider can do. What it cannot is refused with CAPABILITY_MISSING."""
@@ -61,6 +63,8 @@ IDENTITY_CAPABILITY_SSO_SAML: IdentityCapability.ValueType  # 6
 """Sign-in with the tenant's own identity provider by SAML."""
 IDENTITY_CAPABILITY_SSO_OIDC: IdentityCapability.ValueType  # 7
 """Sign-in with the tenant's own identity provider by OpenID Connect."""
+IDENTITY_CAPABILITY_PASSWORDS: IdentityCapability.ValueType  # 8
+"""Telling an application whether a password is right, where there is no sign-in page."""
 
 @typing.final
 class Shard(message.Message):

@@ -337,7 +337,7 @@ class ListUsersResponse(message.Message):
     """Where the next page begins; empty on the last page."""
     @builtins.property
     def users(self) -> containers.RepeatedCompositeFieldContainer[User]:
-        """The users, at most page_size."""
+        """The users, at most page_size. Their roles may be left out: GetUser reads them."""
 
     def __init__(
         self,
@@ -348,6 +348,70 @@ class ListUsersResponse(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "users", b"users"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class VerifyPasswordRequest(message.Message):
+    """Who says to be whom."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: builtins.int
+    TENANT_KEY_FIELD_NUMBER: builtins.int
+    TIER_FIELD_NUMBER: builtins.int
+    EMAIL_FIELD_NUMBER: builtins.int
+    PASSWORD_FIELD_NUMBER: builtins.int
+    NEW_PASSWORD_FIELD_NUMBER: builtins.int
+    tenant_id: builtins.str
+    """The tenant it is for."""
+    tenant_key: builtins.str
+    """The tenant's key, from which names are made."""
+    tier: tier_pb2.Tier.ValueType
+    """The tenant's tier. TIER_SILO and TIER_BRIDGE name the same realm, TIER_POOLED an organization in the shared one."""
+    email: builtins.str
+    """The e-mail address, as it was given to EnsureUser."""
+    password: builtins.str
+    """The password to try: a secret, in no answer, log, trace or event."""
+    new_password: builtins.str
+    """The password to have from now on, a secret as well, where the one before is right; empty keeps that. A repeat whose
+    new password is the one by now is right, too.
+    """
+    def __init__(
+        self,
+        *,
+        tenant_id: builtins.str = ...,
+        tenant_key: builtins.str = ...,
+        tier: tier_pb2.Tier.ValueType = ...,
+        email: builtins.str = ...,
+        password: builtins.str = ...,
+        new_password: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["email", b"email", "new_password", b"new_password", "password", b"password", "tenant_id", b"tenant_id", "tenant_key", b"tenant_key", "tier", b"tier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class VerifyPasswordResponse(message.Message):
+    """Who it is."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    USER_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def user(self) -> User:
+        """The user whose password it is."""
+
+    def __init__(
+        self,
+        *,
+        user: User | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,1 @@
+"""By what the people of tenants are signed in."""

@@ -1,0 +1,1 @@
+"""Secrets that wait, sealed, for their one use."""

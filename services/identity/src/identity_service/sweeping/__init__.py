@@ -1,0 +1,1 @@
+"""Forgetting what nobody may have any more."""

@@ -1,0 +1,1 @@
+"""The people of tenants, and their roles."""
