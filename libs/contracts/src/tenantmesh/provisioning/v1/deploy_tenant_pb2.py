@@ -23,13 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from tenantmesh.provisioning.v1 import installation_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_installation__pb2
 from tenantmesh.provisioning.v1 import operation_plan_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_operation__plan__pb2
 from tenantmesh.provisioning.v1 import origin_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_origin__pb2
 from tenantmesh.provisioning.v1 import outcome_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_outcome__pb2
 from tenantmesh.provisioning.v1 import tenant_environment_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_tenant__environment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.tenantmesh/provisioning/v1/deploy_tenant.proto\x12\x1atenantmesh.provisioning.v1\x1a\x1b\x62uf/validate/validate.proto\x1a/tenantmesh/provisioning/v1/operation_plan.proto\x1a\'tenantmesh/provisioning/v1/origin.proto\x1a(tenantmesh/provisioning/v1/outcome.proto\x1a\x33tenantmesh/provisioning/v1/tenant_environment.proto\"\xfa\x01\n\x11\x44\x65ployTenantInput\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\x06origin\x18\x02 \x01(\x0b\x32\".tenantmesh.provisioning.v1.Origin\x12\x41\n\x07version\x18\x03 \x01(\tB0\xbaH-r+\x18\x80\x01\x32&^([A-Za-z0-9][A-Za-z0-9._+-]{0,127})?$\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12:\n\nresumption\x18\x05 \x01(\x0b\x32&.tenantmesh.provisioning.v1.Resumption\"\x80\x02\n\x12\x44\x65ployTenantResult\x12\x34\n\x07outcome\x18\x01 \x01(\x0b\x32#.tenantmesh.provisioning.v1.Outcome\x12\x1b\n\ttenant_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07version\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\"\n\x10previous_version\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1f\n\rapp_plane_url\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12\x37\n\x04plan\x18\x06 \x01(\x0b\x32).tenantmesh.provisioning.v1.OperationPlanb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.tenantmesh/provisioning/v1/deploy_tenant.proto\x12\x1atenantmesh.provisioning.v1\x1a\x1b\x62uf/validate/validate.proto\x1a-tenantmesh/provisioning/v1/installation.proto\x1a/tenantmesh/provisioning/v1/operation_plan.proto\x1a\'tenantmesh/provisioning/v1/origin.proto\x1a(tenantmesh/provisioning/v1/outcome.proto\x1a\x33tenantmesh/provisioning/v1/tenant_environment.proto\"\xba\x02\n\x11\x44\x65ployTenantInput\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\x06origin\x18\x02 \x01(\x0b\x32\".tenantmesh.provisioning.v1.Origin\x12\x41\n\x07version\x18\x03 \x01(\tB0\xbaH-r+\x18\x80\x01\x32&^([A-Za-z0-9][A-Za-z0-9._+-]{0,127})?$\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12:\n\nresumption\x18\x05 \x01(\x0b\x32&.tenantmesh.provisioning.v1.Resumption\x12>\n\x0cinstallation\x18\x06 \x01(\x0b\x32(.tenantmesh.provisioning.v1.Installation\"\x80\x02\n\x12\x44\x65ployTenantResult\x12\x34\n\x07outcome\x18\x01 \x01(\x0b\x32#.tenantmesh.provisioning.v1.Outcome\x12\x1b\n\ttenant_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07version\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\"\n\x10previous_version\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1f\n\rapp_plane_url\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12\x37\n\x04plan\x18\x06 \x01(\x0b\x32).tenantmesh.provisioning.v1.OperationPlanb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,8 +49,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DEPLOYTENANTRESULT'].fields_by_name['previous_version']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_DEPLOYTENANTRESULT'].fields_by_name['app_plane_url']._loaded_options = None
   _globals['_DEPLOYTENANTRESULT'].fields_by_name['app_plane_url']._serialized_options = b'\272H\005r\003\030\200\020'
-  _globals['_DEPLOYTENANTINPUT']._serialized_start=293
-  _globals['_DEPLOYTENANTINPUT']._serialized_end=543
-  _globals['_DEPLOYTENANTRESULT']._serialized_start=546
-  _globals['_DEPLOYTENANTRESULT']._serialized_end=802
+  _globals['_DEPLOYTENANTINPUT']._serialized_start=340
+  _globals['_DEPLOYTENANTINPUT']._serialized_end=654
+  _globals['_DEPLOYTENANTRESULT']._serialized_start=657
+  _globals['_DEPLOYTENANTRESULT']._serialized_end=913
 # @@protoc_insertion_point(module_scope)

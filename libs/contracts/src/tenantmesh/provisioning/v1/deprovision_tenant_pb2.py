@@ -26,13 +26,14 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tenantmesh.provisioning.v1 import export_tenant_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_export__tenant__pb2
+from tenantmesh.provisioning.v1 import installation_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_installation__pb2
 from tenantmesh.provisioning.v1 import operation_plan_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_operation__plan__pb2
 from tenantmesh.provisioning.v1 import origin_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_origin__pb2
 from tenantmesh.provisioning.v1 import outcome_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_outcome__pb2
 from tenantmesh.provisioning.v1 import tenant_environment_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_tenant__environment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3tenantmesh/provisioning/v1/deprovision_tenant.proto\x12\x1atenantmesh.provisioning.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a.tenantmesh/provisioning/v1/export_tenant.proto\x1a/tenantmesh/provisioning/v1/operation_plan.proto\x1a\'tenantmesh/provisioning/v1/origin.proto\x1a(tenantmesh/provisioning/v1/outcome.proto\x1a\x33tenantmesh/provisioning/v1/tenant_environment.proto\"\x93\x02\n\x16\x44\x65provisionTenantInput\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\x06origin\x18\x02 \x01(\x0b\x32\".tenantmesh.provisioning.v1.Origin\x12@\n\x0cgrace_period\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\"\x05\x08\x80\xce\xda\x03\x32\x00\x12\x13\n\x0bskip_export\x18\x04 \x01(\x08\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12:\n\nresumption\x18\x06 \x01(\x0b\x32&.tenantmesh.provisioning.v1.Resumption\"\xe1\x02\n\x17\x44\x65provisionTenantResult\x12\x34\n\x07outcome\x18\x01 \x01(\x0b\x32#.tenantmesh.provisioning.v1.Outcome\x12\x1b\n\ttenant_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12>\n\ntenant_key\x18\x03 \x01(\tB*\xbaH\'r%\x18\x1f\x32!^([a-z][a-z0-9-]{1,29}[a-z0-9])?$\x12\x34\n\x10key_release_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x07\x61rchive\x18\x05 \x01(\x0b\x32#.tenantmesh.provisioning.v1.Archive\x12\x0e\n\x06undone\x18\x06 \x01(\x08\x12\x37\n\x04plan\x18\x07 \x01(\x0b\x32).tenantmesh.provisioning.v1.OperationPlanb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3tenantmesh/provisioning/v1/deprovision_tenant.proto\x12\x1atenantmesh.provisioning.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a.tenantmesh/provisioning/v1/export_tenant.proto\x1a-tenantmesh/provisioning/v1/installation.proto\x1a/tenantmesh/provisioning/v1/operation_plan.proto\x1a\'tenantmesh/provisioning/v1/origin.proto\x1a(tenantmesh/provisioning/v1/outcome.proto\x1a\x33tenantmesh/provisioning/v1/tenant_environment.proto\"\xd3\x02\n\x16\x44\x65provisionTenantInput\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\x06origin\x18\x02 \x01(\x0b\x32\".tenantmesh.provisioning.v1.Origin\x12@\n\x0cgrace_period\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\"\x05\x08\x80\xce\xda\x03\x32\x00\x12\x13\n\x0bskip_export\x18\x04 \x01(\x08\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12:\n\nresumption\x18\x06 \x01(\x0b\x32&.tenantmesh.provisioning.v1.Resumption\x12>\n\x0cinstallation\x18\x07 \x01(\x0b\x32(.tenantmesh.provisioning.v1.Installation\"\xe1\x02\n\x17\x44\x65provisionTenantResult\x12\x34\n\x07outcome\x18\x01 \x01(\x0b\x32#.tenantmesh.provisioning.v1.Outcome\x12\x1b\n\ttenant_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12>\n\ntenant_key\x18\x03 \x01(\tB*\xbaH\'r%\x18\x1f\x32!^([a-z][a-z0-9-]{1,29}[a-z0-9])?$\x12\x34\n\x10key_release_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x07\x61rchive\x18\x05 \x01(\x0b\x32#.tenantmesh.provisioning.v1.Archive\x12\x0e\n\x06undone\x18\x06 \x01(\x08\x12\x37\n\x04plan\x18\x07 \x01(\x0b\x32).tenantmesh.provisioning.v1.OperationPlanb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,8 +48,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DEPROVISIONTENANTRESULT'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_DEPROVISIONTENANTRESULT'].fields_by_name['tenant_key']._loaded_options = None
   _globals['_DEPROVISIONTENANTRESULT'].fields_by_name['tenant_key']._serialized_options = b'\272H\'r%\030\0372!^([a-z][a-z0-9-]{1,29}[a-z0-9])?$'
-  _globals['_DEPROVISIONTENANTINPUT']._serialized_start=411
-  _globals['_DEPROVISIONTENANTINPUT']._serialized_end=686
-  _globals['_DEPROVISIONTENANTRESULT']._serialized_start=689
-  _globals['_DEPROVISIONTENANTRESULT']._serialized_end=1042
+  _globals['_DEPROVISIONTENANTINPUT']._serialized_start=458
+  _globals['_DEPROVISIONTENANTINPUT']._serialized_end=797
+  _globals['_DEPROVISIONTENANTRESULT']._serialized_start=800
+  _globals['_DEPROVISIONTENANTRESULT']._serialized_end=1153
 # @@protoc_insertion_point(module_scope)

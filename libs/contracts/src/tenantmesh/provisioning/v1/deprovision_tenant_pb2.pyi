@@ -8,6 +8,7 @@ from google.protobuf import duration_pb2 as duration_pb2
 from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
 from tenantmesh.provisioning.v1 import export_tenant_pb2 as export_tenant_pb2
+from tenantmesh.provisioning.v1 import installation_pb2 as installation_pb2
 from tenantmesh.provisioning.v1 import operation_plan_pb2 as operation_plan_pb2
 from tenantmesh.provisioning.v1 import origin_pb2 as origin_pb2
 from tenantmesh.provisioning.v1 import outcome_pb2 as outcome_pb2
@@ -41,6 +42,7 @@ class DeprovisionTenantInput(message.Message):
     SKIP_EXPORT_FIELD_NUMBER: builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     RESUMPTION_FIELD_NUMBER: builtins.int
+    INSTALLATION_FIELD_NUMBER: builtins.int
     tenant_id: builtins.str
     """The tenant."""
     skip_export: builtins.bool
@@ -59,6 +61,10 @@ class DeprovisionTenantInput(message.Message):
     def resumption(self) -> tenant_environment_pb2.Resumption:
         """What it takes over from the run before; not given for a first run."""
 
+    @builtins.property
+    def installation(self) -> installation_pb2.Installation:
+        """What it is told of the installation it runs in."""
+
     def __init__(
         self,
         *,
@@ -68,10 +74,11 @@ class DeprovisionTenantInput(message.Message):
         skip_export: builtins.bool = ...,
         validate_only: builtins.bool = ...,
         resumption: tenant_environment_pb2.Resumption | None = ...,
+        installation: installation_pb2.Installation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["grace_period", b"grace_period", "origin", b"origin", "resumption", b"resumption"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["grace_period", b"grace_period", "installation", b"installation", "origin", b"origin", "resumption", b"resumption"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["grace_period", b"grace_period", "origin", b"origin", "resumption", b"resumption", "skip_export", b"skip_export", "tenant_id", b"tenant_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["grace_period", b"grace_period", "installation", b"installation", "origin", b"origin", "resumption", b"resumption", "skip_export", b"skip_export", "tenant_id", b"tenant_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from tenantmesh.provisioning.v1 import installation_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_installation__pb2
 from tenantmesh.provisioning.v1 import operation_plan_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_operation__plan__pb2
 from tenantmesh.provisioning.v1 import origin_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_origin__pb2
 from tenantmesh.provisioning.v1 import outcome_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_outcome__pb2
 from tenantmesh.provisioning.v1 import tenant_environment_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_tenant__environment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.tenantmesh/provisioning/v1/export_tenant.proto\x12\x1atenantmesh.provisioning.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a/tenantmesh/provisioning/v1/operation_plan.proto\x1a\'tenantmesh/provisioning/v1/origin.proto\x1a(tenantmesh/provisioning/v1/outcome.proto\x1a\x33tenantmesh/provisioning/v1/tenant_environment.proto\"\xb6\x01\n\x07\x41rchive\x12\x1a\n\x08location\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x1b\n\nsize_bytes\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x41\n\x05\x66iles\x18\x03 \x03(\x0b\x32\'.tenantmesh.provisioning.v1.ArchiveFileB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xab\x01\n\x0b\x41rchiveFile\x12>\n\x04part\x18\x01 \x01(\x0e\x32&.tenantmesh.provisioning.v1.ExportPartB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x16\n\x04path\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x1b\n\nsize_bytes\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\'\n\x06sha256\x18\x04 \x01(\tB\x17\xbaH\x14r\x12\x18@2\x0e^[0-9a-f]{64}$\"\xc5\x02\n\x11\x45xportTenantInput\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\x06origin\x18\x02 \x01(\x0b\x32\".tenantmesh.provisioning.v1.Origin\x12J\n\x05parts\x18\x03 \x03(\x0e\x32&.tenantmesh.provisioning.v1.ExportPartB\x13\xbaH\x10\x92\x01\r\x10\x04\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12@\n\tretention\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\x0c\"\x05\x08\x80\xce\xda\x03\x32\x03\x08\x90\x1c\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12:\n\nresumption\x18\x06 \x01(\x0b\x32&.tenantmesh.provisioning.v1.Resumption\"\xd6\x01\n\x12\x45xportTenantResult\x12\x34\n\x07outcome\x18\x01 \x01(\x0b\x32#.tenantmesh.provisioning.v1.Outcome\x12\x1b\n\ttenant_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x34\n\x07\x61rchive\x18\x03 \x01(\x0b\x32#.tenantmesh.provisioning.v1.Archive\x12\x37\n\x04plan\x18\x04 \x01(\x0b\x32).tenantmesh.provisioning.v1.OperationPlan*\x8c\x01\n\nExportPart\x12\x1b\n\x17\x45XPORT_PART_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45XPORT_PART_RECORDS\x10\x01\x12\x18\n\x14\x45XPORT_PART_IDENTITY\x10\x02\x12\x16\n\x12\x45XPORT_PART_SCHEMA\x10\x03\x12\x16\n\x12\x45XPORT_PART_BUCKET\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.tenantmesh/provisioning/v1/export_tenant.proto\x12\x1atenantmesh.provisioning.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a-tenantmesh/provisioning/v1/installation.proto\x1a/tenantmesh/provisioning/v1/operation_plan.proto\x1a\'tenantmesh/provisioning/v1/origin.proto\x1a(tenantmesh/provisioning/v1/outcome.proto\x1a\x33tenantmesh/provisioning/v1/tenant_environment.proto\"\xb6\x01\n\x07\x41rchive\x12\x1a\n\x08location\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x1b\n\nsize_bytes\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x41\n\x05\x66iles\x18\x03 \x03(\x0b\x32\'.tenantmesh.provisioning.v1.ArchiveFileB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xab\x01\n\x0b\x41rchiveFile\x12>\n\x04part\x18\x01 \x01(\x0e\x32&.tenantmesh.provisioning.v1.ExportPartB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x16\n\x04path\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x1b\n\nsize_bytes\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\'\n\x06sha256\x18\x04 \x01(\tB\x17\xbaH\x14r\x12\x18@2\x0e^[0-9a-f]{64}$\"\x85\x03\n\x11\x45xportTenantInput\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\x06origin\x18\x02 \x01(\x0b\x32\".tenantmesh.provisioning.v1.Origin\x12J\n\x05parts\x18\x03 \x03(\x0e\x32&.tenantmesh.provisioning.v1.ExportPartB\x13\xbaH\x10\x92\x01\r\x10\x04\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12@\n\tretention\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\x0c\"\x05\x08\x80\xce\xda\x03\x32\x03\x08\x90\x1c\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12:\n\nresumption\x18\x06 \x01(\x0b\x32&.tenantmesh.provisioning.v1.Resumption\x12>\n\x0cinstallation\x18\x07 \x01(\x0b\x32(.tenantmesh.provisioning.v1.Installation\"\xd6\x01\n\x12\x45xportTenantResult\x12\x34\n\x07outcome\x18\x01 \x01(\x0b\x32#.tenantmesh.provisioning.v1.Outcome\x12\x1b\n\ttenant_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x34\n\x07\x61rchive\x18\x03 \x01(\x0b\x32#.tenantmesh.provisioning.v1.Archive\x12\x37\n\x04plan\x18\x04 \x01(\x0b\x32).tenantmesh.provisioning.v1.OperationPlan*\x8c\x01\n\nExportPart\x12\x1b\n\x17\x45XPORT_PART_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45XPORT_PART_RECORDS\x10\x01\x12\x18\n\x14\x45XPORT_PART_IDENTITY\x10\x02\x12\x16\n\x12\x45XPORT_PART_SCHEMA\x10\x03\x12\x16\n\x12\x45XPORT_PART_BUCKET\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -60,14 +61,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPORTTENANTINPUT'].fields_by_name['retention']._serialized_options = b'\272H\017\252\001\014\"\005\010\200\316\332\0032\003\010\220\034'
   _globals['_EXPORTTENANTRESULT'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_EXPORTTENANTRESULT'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
-  _globals['_EXPORTPART']._serialized_start=1262
-  _globals['_EXPORTPART']._serialized_end=1402
-  _globals['_ARCHIVE']._serialized_start=358
-  _globals['_ARCHIVE']._serialized_end=540
-  _globals['_ARCHIVEFILE']._serialized_start=543
-  _globals['_ARCHIVEFILE']._serialized_end=714
-  _globals['_EXPORTTENANTINPUT']._serialized_start=717
-  _globals['_EXPORTTENANTINPUT']._serialized_end=1042
-  _globals['_EXPORTTENANTRESULT']._serialized_start=1045
-  _globals['_EXPORTTENANTRESULT']._serialized_end=1259
+  _globals['_EXPORTPART']._serialized_start=1373
+  _globals['_EXPORTPART']._serialized_end=1513
+  _globals['_ARCHIVE']._serialized_start=405
+  _globals['_ARCHIVE']._serialized_end=587
+  _globals['_ARCHIVEFILE']._serialized_start=590
+  _globals['_ARCHIVEFILE']._serialized_end=761
+  _globals['_EXPORTTENANTINPUT']._serialized_start=764
+  _globals['_EXPORTTENANTINPUT']._serialized_end=1153
+  _globals['_EXPORTTENANTRESULT']._serialized_start=1156
+  _globals['_EXPORTTENANTRESULT']._serialized_end=1370
 # @@protoc_insertion_point(module_scope)

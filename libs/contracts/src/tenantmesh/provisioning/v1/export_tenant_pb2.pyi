@@ -10,6 +10,7 @@ from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
+from tenantmesh.provisioning.v1 import installation_pb2 as installation_pb2
 from tenantmesh.provisioning.v1 import operation_plan_pb2 as operation_plan_pb2
 from tenantmesh.provisioning.v1 import origin_pb2 as origin_pb2
 from tenantmesh.provisioning.v1 import outcome_pb2 as outcome_pb2
@@ -140,6 +141,7 @@ class ExportTenantInput(message.Message):
     RETENTION_FIELD_NUMBER: builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     RESUMPTION_FIELD_NUMBER: builtins.int
+    INSTALLATION_FIELD_NUMBER: builtins.int
     tenant_id: builtins.str
     """The tenant."""
     validate_only: builtins.bool
@@ -160,6 +162,10 @@ class ExportTenantInput(message.Message):
     def resumption(self) -> tenant_environment_pb2.Resumption:
         """What it takes over from the run before; not given for a first run."""
 
+    @builtins.property
+    def installation(self) -> installation_pb2.Installation:
+        """What it is told of the installation it runs in."""
+
     def __init__(
         self,
         *,
@@ -169,10 +175,11 @@ class ExportTenantInput(message.Message):
         retention: duration_pb2.Duration | None = ...,
         validate_only: builtins.bool = ...,
         resumption: tenant_environment_pb2.Resumption | None = ...,
+        installation: installation_pb2.Installation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["origin", b"origin", "resumption", b"resumption", "retention", b"retention"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["installation", b"installation", "origin", b"origin", "resumption", b"resumption", "retention", b"retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["origin", b"origin", "parts", b"parts", "resumption", b"resumption", "retention", b"retention", "tenant_id", b"tenant_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["installation", b"installation", "origin", b"origin", "parts", b"parts", "resumption", b"resumption", "retention", b"retention", "tenant_id", b"tenant_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

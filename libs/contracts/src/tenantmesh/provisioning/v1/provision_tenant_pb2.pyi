@@ -8,6 +8,7 @@ from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
 from google.protobuf.internal import containers as containers
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
+from tenantmesh.provisioning.v1 import installation_pb2 as installation_pb2
 from tenantmesh.provisioning.v1 import operation_plan_pb2 as operation_plan_pb2
 from tenantmesh.provisioning.v1 import origin_pb2 as origin_pb2
 from tenantmesh.provisioning.v1 import provisioned_resource_pb2 as provisioned_resource_pb2
@@ -70,6 +71,8 @@ class ProvisionTenantInput(message.Message):
     TAGS_FIELD_NUMBER: builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     RESUMPTION_FIELD_NUMBER: builtins.int
+    INSTALLATION_FIELD_NUMBER: builtins.int
+    INFRASTRUCTURE_FIELD_NUMBER: builtins.int
     tenant_id: builtins.str
     """The tenant. Its key, tier, domains and contacts are read from its record."""
     subscription_id: builtins.str
@@ -82,6 +85,8 @@ class ProvisionTenantInput(message.Message):
     """What to do when a step fails for good."""
     validate_only: builtins.bool
     """Only work out the plan."""
+    infrastructure: builtins.bool
+    """Whether the tenant gets infrastructure, as its tier or its plan asks."""
     @builtins.property
     def origin(self) -> origin_pb2.Origin:
         """Who asked."""
@@ -98,6 +103,10 @@ class ProvisionTenantInput(message.Message):
     def resumption(self) -> tenant_environment_pb2.Resumption:
         """What it takes over from the run before; not given for a first run."""
 
+    @builtins.property
+    def installation(self) -> installation_pb2.Installation:
+        """What it is told of the installation it runs in."""
+
     def __init__(
         self,
         *,
@@ -111,10 +120,12 @@ class ProvisionTenantInput(message.Message):
         tags: abc.Iterable[builtins.str] | None = ...,
         validate_only: builtins.bool = ...,
         resumption: tenant_environment_pb2.Resumption | None = ...,
+        installation: installation_pb2.Installation | None = ...,
+        infrastructure: builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["origin", b"origin", "resumption", b"resumption"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["installation", b"installation", "origin", b"origin", "resumption", b"resumption"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["admin_credential_id", b"admin_credential_id", "failure_policy", b"failure_policy", "origin", b"origin", "require_approval", b"require_approval", "resumption", b"resumption", "skip_steps", b"skip_steps", "subscription_id", b"subscription_id", "tags", b"tags", "tenant_id", b"tenant_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["admin_credential_id", b"admin_credential_id", "failure_policy", b"failure_policy", "infrastructure", b"infrastructure", "installation", b"installation", "origin", b"origin", "require_approval", b"require_approval", "resumption", b"resumption", "skip_steps", b"skip_steps", "subscription_id", b"subscription_id", "tags", b"tags", "tenant_id", b"tenant_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

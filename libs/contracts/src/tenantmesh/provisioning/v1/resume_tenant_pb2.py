@@ -23,13 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from tenantmesh.provisioning.v1 import installation_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_installation__pb2
 from tenantmesh.provisioning.v1 import operation_plan_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_operation__plan__pb2
 from tenantmesh.provisioning.v1 import origin_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_origin__pb2
 from tenantmesh.provisioning.v1 import outcome_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_outcome__pb2
 from tenantmesh.provisioning.v1 import tenant_environment_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_tenant__environment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.tenantmesh/provisioning/v1/resume_tenant.proto\x12\x1atenantmesh.provisioning.v1\x1a\x1b\x62uf/validate/validate.proto\x1a/tenantmesh/provisioning/v1/operation_plan.proto\x1a\'tenantmesh/provisioning/v1/origin.proto\x1a(tenantmesh/provisioning/v1/outcome.proto\x1a\x33tenantmesh/provisioning/v1/tenant_environment.proto\"\xfe\x01\n\x11ResumeTenantInput\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\x06origin\x18\x02 \x01(\x0b\x32\".tenantmesh.provisioning.v1.Origin\x12\x45\n\x11suspension_reason\x18\x03 \x01(\tB*\xbaH\'r%\x18?2\x11^[a-z][a-z0-9_]*$Z\x0e\x64\x65provisioning\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12:\n\nresumption\x18\x05 \x01(\x0b\x32&.tenantmesh.provisioning.v1.Resumption\"\xa0\x01\n\x12ResumeTenantResult\x12\x34\n\x07outcome\x18\x01 \x01(\x0b\x32#.tenantmesh.provisioning.v1.Outcome\x12\x1b\n\ttenant_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x37\n\x04plan\x18\x03 \x01(\x0b\x32).tenantmesh.provisioning.v1.OperationPlanb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.tenantmesh/provisioning/v1/resume_tenant.proto\x12\x1atenantmesh.provisioning.v1\x1a\x1b\x62uf/validate/validate.proto\x1a-tenantmesh/provisioning/v1/installation.proto\x1a/tenantmesh/provisioning/v1/operation_plan.proto\x1a\'tenantmesh/provisioning/v1/origin.proto\x1a(tenantmesh/provisioning/v1/outcome.proto\x1a\x33tenantmesh/provisioning/v1/tenant_environment.proto\"\xbe\x02\n\x11ResumeTenantInput\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\x06origin\x18\x02 \x01(\x0b\x32\".tenantmesh.provisioning.v1.Origin\x12\x45\n\x11suspension_reason\x18\x03 \x01(\tB*\xbaH\'r%\x18?2\x11^[a-z][a-z0-9_]*$Z\x0e\x64\x65provisioning\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12:\n\nresumption\x18\x05 \x01(\x0b\x32&.tenantmesh.provisioning.v1.Resumption\x12>\n\x0cinstallation\x18\x06 \x01(\x0b\x32(.tenantmesh.provisioning.v1.Installation\"\xa0\x01\n\x12ResumeTenantResult\x12\x34\n\x07outcome\x18\x01 \x01(\x0b\x32#.tenantmesh.provisioning.v1.Outcome\x12\x1b\n\ttenant_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x37\n\x04plan\x18\x03 \x01(\x0b\x32).tenantmesh.provisioning.v1.OperationPlanb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,8 +43,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESUMETENANTINPUT'].fields_by_name['suspension_reason']._serialized_options = b'\272H\'r%\030?2\021^[a-z][a-z0-9_]*$Z\016deprovisioning'
   _globals['_RESUMETENANTRESULT'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_RESUMETENANTRESULT'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
-  _globals['_RESUMETENANTINPUT']._serialized_start=293
-  _globals['_RESUMETENANTINPUT']._serialized_end=547
-  _globals['_RESUMETENANTRESULT']._serialized_start=550
-  _globals['_RESUMETENANTRESULT']._serialized_end=710
+  _globals['_RESUMETENANTINPUT']._serialized_start=340
+  _globals['_RESUMETENANTINPUT']._serialized_end=658
+  _globals['_RESUMETENANTRESULT']._serialized_start=661
+  _globals['_RESUMETENANTRESULT']._serialized_end=821
 # @@protoc_insertion_point(module_scope)

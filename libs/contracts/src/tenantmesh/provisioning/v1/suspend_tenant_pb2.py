@@ -23,13 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from tenantmesh.provisioning.v1 import installation_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_installation__pb2
 from tenantmesh.provisioning.v1 import operation_plan_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_operation__plan__pb2
 from tenantmesh.provisioning.v1 import origin_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_origin__pb2
 from tenantmesh.provisioning.v1 import outcome_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_outcome__pb2
 from tenantmesh.provisioning.v1 import tenant_environment_pb2 as tenantmesh_dot_provisioning_dot_v1_dot_tenant__environment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/tenantmesh/provisioning/v1/suspend_tenant.proto\x12\x1atenantmesh.provisioning.v1\x1a\x1b\x62uf/validate/validate.proto\x1a/tenantmesh/provisioning/v1/operation_plan.proto\x1a\'tenantmesh/provisioning/v1/origin.proto\x1a(tenantmesh/provisioning/v1/outcome.proto\x1a\x33tenantmesh/provisioning/v1/tenant_environment.proto\"\xff\x01\n\x12SuspendTenantInput\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\x06origin\x18\x02 \x01(\x0b\x32\".tenantmesh.provisioning.v1.Origin\x12\x45\n\x11suspension_reason\x18\x03 \x01(\tB*\xbaH\'r%\x18?2\x11^[a-z][a-z0-9_]*$Z\x0e\x64\x65provisioning\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12:\n\nresumption\x18\x05 \x01(\x0b\x32&.tenantmesh.provisioning.v1.Resumption\"\xdb\x01\n\x13SuspendTenantResult\x12\x34\n\x07outcome\x18\x01 \x01(\x0b\x32#.tenantmesh.provisioning.v1.Outcome\x12\x1b\n\ttenant_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x38\n\x11suspension_reason\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x18?2\x14^([a-z][a-z0-9_]*)?$\x12\x37\n\x04plan\x18\x04 \x01(\x0b\x32).tenantmesh.provisioning.v1.OperationPlanb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/tenantmesh/provisioning/v1/suspend_tenant.proto\x12\x1atenantmesh.provisioning.v1\x1a\x1b\x62uf/validate/validate.proto\x1a-tenantmesh/provisioning/v1/installation.proto\x1a/tenantmesh/provisioning/v1/operation_plan.proto\x1a\'tenantmesh/provisioning/v1/origin.proto\x1a(tenantmesh/provisioning/v1/outcome.proto\x1a\x33tenantmesh/provisioning/v1/tenant_environment.proto\"\xbf\x02\n\x12SuspendTenantInput\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\x06origin\x18\x02 \x01(\x0b\x32\".tenantmesh.provisioning.v1.Origin\x12\x45\n\x11suspension_reason\x18\x03 \x01(\tB*\xbaH\'r%\x18?2\x11^[a-z][a-z0-9_]*$Z\x0e\x64\x65provisioning\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12:\n\nresumption\x18\x05 \x01(\x0b\x32&.tenantmesh.provisioning.v1.Resumption\x12>\n\x0cinstallation\x18\x06 \x01(\x0b\x32(.tenantmesh.provisioning.v1.Installation\"\xdb\x01\n\x13SuspendTenantResult\x12\x34\n\x07outcome\x18\x01 \x01(\x0b\x32#.tenantmesh.provisioning.v1.Outcome\x12\x1b\n\ttenant_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x38\n\x11suspension_reason\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x18?2\x14^([a-z][a-z0-9_]*)?$\x12\x37\n\x04plan\x18\x04 \x01(\x0b\x32).tenantmesh.provisioning.v1.OperationPlanb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,8 +45,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUSPENDTENANTRESULT'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_SUSPENDTENANTRESULT'].fields_by_name['suspension_reason']._loaded_options = None
   _globals['_SUSPENDTENANTRESULT'].fields_by_name['suspension_reason']._serialized_options = b'\272H\032r\030\030?2\024^([a-z][a-z0-9_]*)?$'
-  _globals['_SUSPENDTENANTINPUT']._serialized_start=294
-  _globals['_SUSPENDTENANTINPUT']._serialized_end=549
-  _globals['_SUSPENDTENANTRESULT']._serialized_start=552
-  _globals['_SUSPENDTENANTRESULT']._serialized_end=771
+  _globals['_SUSPENDTENANTINPUT']._serialized_start=341
+  _globals['_SUSPENDTENANTINPUT']._serialized_end=660
+  _globals['_SUSPENDTENANTRESULT']._serialized_start=663
+  _globals['_SUSPENDTENANTRESULT']._serialized_end=882
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ isort:skip_file
 
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
+from tenantmesh.provisioning.v1 import installation_pb2 as installation_pb2
 from tenantmesh.provisioning.v1 import operation_plan_pb2 as operation_plan_pb2
 from tenantmesh.provisioning.v1 import origin_pb2 as origin_pb2
 from tenantmesh.provisioning.v1 import outcome_pb2 as outcome_pb2
@@ -34,6 +35,7 @@ class SuspendTenantInput(message.Message):
     SUSPENSION_REASON_FIELD_NUMBER: builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     RESUMPTION_FIELD_NUMBER: builtins.int
+    INSTALLATION_FIELD_NUMBER: builtins.int
     tenant_id: builtins.str
     """The tenant."""
     suspension_reason: builtins.str
@@ -48,6 +50,10 @@ class SuspendTenantInput(message.Message):
     def resumption(self) -> tenant_environment_pb2.Resumption:
         """What it takes over from the run before; not given for a first run."""
 
+    @builtins.property
+    def installation(self) -> installation_pb2.Installation:
+        """What it is told of the installation it runs in."""
+
     def __init__(
         self,
         *,
@@ -56,10 +62,11 @@ class SuspendTenantInput(message.Message):
         suspension_reason: builtins.str = ...,
         validate_only: builtins.bool = ...,
         resumption: tenant_environment_pb2.Resumption | None = ...,
+        installation: installation_pb2.Installation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["origin", b"origin", "resumption", b"resumption"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["installation", b"installation", "origin", b"origin", "resumption", b"resumption"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["origin", b"origin", "resumption", b"resumption", "suspension_reason", b"suspension_reason", "tenant_id", b"tenant_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["installation", b"installation", "origin", b"origin", "resumption", b"resumption", "suspension_reason", b"suspension_reason", "tenant_id", b"tenant_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
