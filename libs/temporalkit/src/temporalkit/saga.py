@@ -61,6 +61,11 @@ class Saga:
         self._stopping = 0
         self._committed = False
 
+    @property
+    def committed(self) -> bool:
+        """Whether the point of no return is past."""
+        return self._committed
+
     def commit(self) -> None:
         """Pass the point of no return: from here on nothing is undone, and steps can no longer be cancelled."""
         self._committed = True
