@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from chassis.client import TargetSettings
@@ -50,7 +50,7 @@ def read(environ: Mapping[str, str]) -> tuple[Settings, Mapping[str, TargetSetti
         try:
             targets[name] = load(Target, environ, service=name).target
         except SettingsInvalid as invalid:
-            problems += invalid.problems
+            problems += [replace(problem, name=f"{name.upper()}_{problem.name}") for problem in invalid.problems]
     if problems:
         raise SettingsInvalid(problems)
     return settings, targets

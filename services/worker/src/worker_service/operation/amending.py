@@ -25,7 +25,7 @@ async def amend(operation: Operation, amendment: Amendment) -> Progress:
         operation.run.made.hostnames.extend(amendment.domains)
         for step in _TOLD_DOMAINS:
             await operation.repeat(step)
-    return operation.progress()
+    return operation.standing.progress()
 
 
 def check_amendment(operation: Operation, amendment: Amendment) -> None:
@@ -43,7 +43,7 @@ def check_amendment(operation: Operation, amendment: Amendment) -> None:
                 "The step cannot be left out.", reason="STEP_NOT_OPTIONAL", facts={"step": name}, domain=DOMAIN
             )
     for field, step in _uses(amendment):
-        if operation.has_begun(step) or operation.is_over:
+        if operation.standing.has_begun(step) or operation.standing.is_over:
             facts = {"operation_id": operation.run.operation_id, "field": field, "step": step}
             raise faults.Conflict("What uses it has run already.", reason="AMEND_TOO_LATE", facts=facts, domain=DOMAIN)
 

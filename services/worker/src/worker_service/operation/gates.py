@@ -45,12 +45,12 @@ class ApprovalGate:
     async def _approve(self, approval: Approval) -> Progress:
         self._decision = self._decision or approval
         assert self._operation is not None  # noqa: S101 - as above
-        return self._operation.progress()
+        return self._operation.standing.progress()
 
     def _check(self, approval: Approval) -> None:
         operation = self._operation
         decided_same = self._decision is not None and self._decision.decision == approval.decision
-        awaited = operation is not None and self.STEP in operation.ledger.current and self._decision is None
+        awaited = operation is not None and self.STEP in operation.standing.ledger.current and self._decision is None
         if not (awaited or decided_same):
             raise faults.Conflict(
                 "The operation does not wait for an approval, or was decided otherwise.",

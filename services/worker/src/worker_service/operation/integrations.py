@@ -22,7 +22,7 @@ INFRASTRUCTURE: Final = Integration(
 )
 DEPLOYMENTS: Final = Integration(systems.SYSTEM_DEPLOYMENTS, "deployments", retries.DEPLOYMENT, retries.UNDO_LONG)
 
-PROPAGATION: Final = replace(retries.DNS, start_to_close=timedelta(minutes=16), attempts=2)
+PROPAGATION: Final = replace(retries.DNS, start_to_close=timedelta(minutes=16), attempts=3)
 """The patience with a name on its way to its servers: what is asked of the dns service, and a little more."""
 EXPORT: Final = replace(retries.STORAGE, start_to_close=timedelta(hours=1))
 """The patience with a whole tenant's data."""

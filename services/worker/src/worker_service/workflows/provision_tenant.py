@@ -63,7 +63,7 @@ class ProvisionTenant:
             await self._operation.call_softly(REGRET)
 
     def _result(self) -> ProvisionTenantResult:
-        made, outcome = self._run.made, self._operation.outcome
+        made, outcome = self._run.made, self._operation.standing.outcome()
         result = ProvisionTenantResult(
             success=outcome.success,
             tenant_id=self._run.input.tenant_id,
