@@ -29,7 +29,6 @@ from identity_service.providers.local import rows
 from identity_service.providers.local.passwords import Hasher, digest_of
 from identity_service.providers.local.settings import LocalSettings
 from identity_service.providers.local.signin import SignIn
-from identity_service.store import Records
 from postgreskit import Transaction
 
 NAME: Final = "local"
@@ -55,7 +54,7 @@ class LocalProvider:
     def __init__(
         self,
         settings: LocalSettings,
-        records: Records,
+        records: rows.Records,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Describe it.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import fields
 from datetime import timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 import asyncpg
@@ -23,6 +24,7 @@ from identity_service.model import (
     User,
     changed,
 )
+from postgreskit import Transaction
 
 Row = asyncpg.Record
 _NAME: Final = "local"
@@ -86,6 +88,18 @@ WHERE tenant_id = $1 AND shared = $2 AND email = $3 AND NOT $4 = ANY (roles) RET
 REVOKE: Final = """
 UPDATE local_users SET roles = array_remove(roles, $4), update_time = $5
 WHERE tenant_id = $1 AND shared = $2 AND email = $3 AND $4 = ANY (roles) RETURNING true"""
+
+
+class Records(Protocol):
+    """The database, as the directory uses it."""
+
+    def of(self, tenant_id: str | UUID) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that sees one tenant's rows."""
+        ...
+
+    def of_all(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that sees everybody's rows."""
+        ...
 
 
 class Place(NamedTuple):

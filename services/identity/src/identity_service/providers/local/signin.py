@@ -13,7 +13,6 @@ from identity_service.credentials.model import check_password
 from identity_service.model import BruteForceProtection, Organization, User
 from identity_service.providers.local import rows
 from identity_service.providers.local.passwords import Hasher
-from identity_service.store import Records
 
 _MOST_DOUBLINGS: Final = 20
 _HELD: Final = f"{rows.USERS} AND email = $3 FOR UPDATE"
@@ -31,7 +30,7 @@ WHERE tenant_id = $1 AND shared = $2 AND email = $3 RETURNING *"""
 class SignIn:
     """Tells whether a password is right."""
 
-    def __init__(self, records: Records, hasher: Hasher, clock: Callable[[], datetime]) -> None:
+    def __init__(self, records: rows.Records, hasher: Hasher, clock: Callable[[], datetime]) -> None:
         self._records = records
         self._hasher = hasher
         self._clock = clock
