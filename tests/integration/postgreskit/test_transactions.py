@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from faults import Aborted, AlreadyExists, Exhausted, Internal, NotFound, Timeout, Unavailable
-from postgreskit import Database, constraint_faults, retrying
+from postgreskit import Database, PoolStats, constraint_faults, retrying
 from postgreskit.pool import is_gone
 
 pytestmark = pytest.mark.usefixtures("notes")
@@ -97,6 +97,54 @@ async def test_without_a_tenant_nothing_is_seen_even_after_one(database, admin):
         async with database.transaction() as tx:
             assert await tx.fetchval("SELECT count(*) FROM notes") == 0
     assert database.stats().open == 1
+
+
+async def test_transactions_of_a_session_follow_each_other_on_one_connection(database, admin):
+    one, other = uuid4(), uuid4()
+    async with database.session() as session:
+        for tenant in (one, other):
+            async with session.transaction(tenant) as tx:
+                await tx.execute(INSERT, tenant, str(tenant))
+                assert await tx.fetchval("SELECT count(*) FROM notes") == 1
+        with pytest.raises(AlreadyExists):
+            async with session.transaction(one, constraints={"notes_text_key": taken}) as tx:
+                await tx.execute(INSERT, one, str(one))
+        async with session.transaction(readonly=True) as tx:  # of no tenant, and what was refused is no hindrance
+            assert await tx.fetchval("SELECT count(*) FROM notes") == 0
+    assert await texts(admin) == sorted(map(str, (one, other)))
+    assert database.stats() == PoolStats(open=1, idle=1, max=4)
+
+
+async def test_a_session_whose_connection_breaks_says_so_until_it_ends(database, admin):
+    async with database.session() as session:
+        with pytest.raises(Unavailable):
+            async with session.transaction() as tx:
+                await admin.execute("SELECT pg_terminate_backend($1)", tx.get_server_pid())
+                await tx.execute("SELECT 1")
+        with pytest.raises(Unavailable):
+            async with session.transaction():
+                pytest.fail("there is no connection to begin on")
+    async with database.transaction() as tx:
+        assert await tx.fetchval("SELECT 1") == 1
+
+
+async def test_a_transaction_that_is_stopped_before_it_sees_its_tenant_is_no_hindrance(database, monkeypatch):
+    execute, stopped = asyncpg.Connection.execute, []
+
+    async def stop(connection, query, *arguments, **options):
+        if query.startswith("SET LOCAL") and not stopped:
+            stopped.append(query)
+            raise asyncio.CancelledError
+        return await execute(connection, query, *arguments, **options)
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", stop)
+    async with database.session() as session:
+        with pytest.raises(asyncio.CancelledError):
+            async with session.transaction(uuid4()):
+                pytest.fail("it has not begun")
+        async with session.transaction(uuid4()) as tx:
+            assert await tx.fetchval("SELECT count(*) FROM notes") == 0
+    assert len(stopped) == 1
 
 
 async def test_writing_for_another_tenant_fails_and_tells_nothing(acme, admin, caplog):

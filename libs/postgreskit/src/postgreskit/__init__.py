@@ -7,7 +7,7 @@ async with Database(settings.database) as database:
 `postgreskit.catalog` is for the tests of services.
 """
 
-from postgreskit.database import Database, Isolation, TenantDatabase, Transaction
+from postgreskit.database import Database, Isolation, Session, TenantDatabase, Transaction
 from postgreskit.errors import Constraints, constraint_faults
 from postgreskit.idempotency import RequestKey, answered, once, request_key, sweep
 from postgreskit.keyset import Column, Order, parse_order
@@ -35,6 +35,7 @@ __all__ = [
     "Pages",
     "PoolStats",
     "RequestKey",
+    "Session",
     "Target",
     "TenantDatabase",
     "Transaction",

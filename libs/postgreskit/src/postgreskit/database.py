@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from types import TracebackType
 from typing import Final, Literal, Self, TypeAlias
 from uuid import UUID
 
@@ -57,9 +58,8 @@ class Database:
 
     async def check(self) -> None:
         """Raise a fault when the database does not answer."""
-        async with self._connection(CHECK_PATIENCE, NO_CONSTRAINTS) as connection:
-            # A statement without arguments is one round trip, so a pooler cannot cut it in two.
-            await connection.execute("SELECT 1", timeout=CHECK_PATIENCE.total_seconds())
+        async with Session(self._opened(), CHECK_PATIENCE, self.name) as session:
+            await session.check()
 
     def stats(self) -> pools.PoolStats:
         """How full the pool is now, for a metrics callback."""
@@ -84,6 +84,10 @@ class Database:
         """
         return self._transaction(None, constraints, isolation, readonly)
 
+    def session(self) -> Session:
+        """One connection for transactions that follow each other: `async with database.session() as session`."""
+        return Session(self._opened(), self._settings.pool_wait, self.name)
+
     def tenant(self, tenant_id: str | UUID) -> TenantDatabase:
         """The same database as one tenant sees it. A ValueError says that the id is no UUID."""
         return TenantDatabase(self, tenant_id if isinstance(tenant_id, UUID) else UUID(tenant_id))
@@ -97,29 +101,98 @@ class Database:
         readonly: bool,  # noqa: FBT001 - private, handed through
     ) -> AsyncIterator[Transaction]:
         async with (
-            self._connection(self._settings.pool_wait, constraints) as connection,
-            connection.transaction(isolation=isolation, readonly=readonly),
+            self.session() as session,
+            session.transaction(tenant_id, constraints=constraints, isolation=isolation, readonly=readonly) as tx,
         ):
-            if tenant_id is not None:
-                # LOCAL: it ends with the transaction. The text of a UUID needs no quoting.
-                await connection.execute(f"SET LOCAL app.tenant_id = '{tenant_id}'")
-            yield connection
-
-    @asynccontextmanager
-    async def _connection(self, patience: timedelta, constraints: Constraints) -> AsyncIterator[Transaction]:
-        pool = self._opened()
-        connection = await pools.acquire(pool, patience, self.name)
-        try:
-            with translated(self.name, constraints, lost=lambda: pools.is_gone(connection)):
-                yield connection
-        finally:
-            await pools.release(pool, connection, self.name)
+            yield tx
 
     def _opened(self) -> pools.Pool:
         if self._pool is None:
             msg = f"{self.name} is not open: enter it with `async with`"
             raise RuntimeError(msg)
         return self._pool
+
+
+class Session:
+    """One connection, taken from the pool and given back once, which costs about as much as a statement.
+
+    Like a database it hands out nothing but transactions, here one after the other.
+    """
+
+    __slots__ = ("_connection", "_name", "_patience", "_pool")
+
+    def __init__(self, pool: pools.Pool, patience: timedelta, name: str) -> None:
+        self._pool = pool
+        self._patience = patience
+        self._name = name
+        self._connection: Transaction
+
+    async def __aenter__(self) -> Self:
+        self._connection = await pools.acquire(self._pool, self._patience, self._name)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await pools.release(self._pool, self._connection, self._name)
+
+    def transaction(
+        self,
+        tenant_id: UUID | None = None,
+        *,
+        constraints: Constraints = NO_CONSTRAINTS,
+        isolation: Isolation | None = None,
+        readonly: bool = False,
+    ) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction, of a tenant if one is named; otherwise as `Database.transaction`."""
+        return _Transaction(self._connection, tenant_id, self._translated(constraints), isolation, readonly)
+
+    async def check(self) -> None:
+        """Raise a fault when the database does not answer."""
+        with self._translated(NO_CONSTRAINTS):
+            # A statement without arguments is one round trip, so a pooler cannot cut it in two.
+            await self._connection.execute("SELECT 1", timeout=self._patience.total_seconds())
+
+    def _translated(self, constraints: Constraints) -> translated:
+        return translated(self._name, constraints, lost=lambda: pools.is_gone(self._connection))
+
+
+class _Transaction:
+    """The block of a transaction: written out, since every call has one, and a generator takes four times as long."""
+
+    __slots__ = ("_connection", "_isolation", "_opened", "_readonly", "_tenant_id", "_translated")
+
+    def __init__(
+        self,
+        connection: Transaction,
+        tenant_id: UUID | None,
+        faults: translated,
+        isolation: Isolation | None,
+        readonly: bool,  # noqa: FBT001 - private, handed through
+    ) -> None:
+        self._connection = connection
+        self._tenant_id = tenant_id
+        self._translated = faults
+        self._isolation = isolation
+        self._readonly = readonly
+
+    async def __aenter__(self) -> Transaction:
+        with self._translated:
+            self._opened = self._connection.transaction(isolation=self._isolation, readonly=self._readonly)
+            await self._opened.__aenter__()
+            if self._tenant_id is not None:
+                try:
+                    # LOCAL: it ends with the transaction. The text of a UUID needs no quoting.
+                    await self._connection.execute(f"SET LOCAL app.tenant_id = '{self._tenant_id}'")
+                except BaseException as error:
+                    await self._opened.__aexit__(type(error), error, error.__traceback__)
+                    raise
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._translated:
+            await self._opened.__aexit__(kind, error, trace)
+        self._translated.__exit__(kind, error, trace)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ Constraints = Mapping[str, Callable[[], Fault]]
 
 NO_CONSTRAINTS: Final[Constraints] = {}
 
+_DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
+
 _SOON: Final = timedelta(seconds=1)
 
 # What a caller brought about says nothing of the database; what nobody foresaw has to be looked at.
@@ -62,27 +64,37 @@ _FAULTS: Final[Mapping[Kind, tuple[type[Fault], str, str]]] = {
 _VALUES: Final = re.compile(r":.*|\"[^\"]*\"", re.DOTALL)
 
 
-@contextmanager
-def translated(
-    dependency: str, constraints: Constraints = NO_CONSTRAINTS, *, lost: Callable[[], bool] = lambda: False
-) -> Iterator[None]:
-    """Raise a fault in place of every driver error of the block.
+class translated:  # noqa: N801 - used as those of contextlib are
+    """Raises a fault in place of every driver error of the block."""
 
-    Args:
-        dependency: the name callers know the database by.
-        constraints: the faults of changes that break a constraint.
-        lost: whether the connection is gone; the driver then complains of being misused.
-    """
-    try:
-        yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError) as error:
-        fault = (
-            _neutral(Kind.UNAVAILABLE, dependency)
-            if _misused(error) and lost()
-            else fault_of(error, dependency, constraints)
-        )
-        # The traceback shows where, and not the driver's text: that is for the log alone.
-        raise fault.with_traceback(error.__traceback__) from None
+    __slots__ = ("_constraints", "_dependency", "_lost")
+
+    def __init__(
+        self, dependency: str, constraints: Constraints = NO_CONSTRAINTS, *, lost: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Say how.
+
+        Args:
+            dependency: the name callers know the database by.
+            constraints: the faults of changes that break a constraint.
+            lost: whether the connection is gone; the driver then complains of being misused.
+        """
+        self._dependency = dependency
+        self._constraints = constraints
+        self._lost = lost
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, _DRIVER_ERRORS):
+            fault = (
+                _neutral(Kind.UNAVAILABLE, self._dependency)
+                if _misused(error) and self._lost()
+                else fault_of(error, self._dependency, self._constraints)
+            )
+            # The traceback shows where, and not the driver's text: that is for the log alone.
+            raise fault.with_traceback(error.__traceback__) from None
 
 
 @contextmanager
