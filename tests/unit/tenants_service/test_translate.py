@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,13 @@ def test_times_are_moments_wherever_they_were_taken():
     noon = datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=2)))
     assert time_to(noon).ToDatetime(UTC) == noon
     assert time_to(None) is None
+
+
+@given(st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30), timezones=st.just(UTC)))  # noqa: DTZ001
+def test_no_moment_loses_a_microsecond(moment):
+    message = Timestamp()
+    message.FromDatetime(moment)
+    assert time_to(moment) == message
 
 
 def test_an_identifier_that_is_not_given_is_none():

@@ -74,7 +74,7 @@ def servicers(
     """Everything the process serves, one entry a service of the contract."""
     clock = clock or _now
     tokens = PageTokens.configured(settings.pages)
-    limiter = Limiter(records, clock)
+    limiter = Limiter(clock)
     origins = Origins([ip_network(network) for network in settings.leads.trusted_proxies])
     leads = LeadHandlers(
         records,

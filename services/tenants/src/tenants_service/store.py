@@ -19,7 +19,18 @@ from google.protobuf.message import Message
 
 from chassis import context
 from faults import Exhausted
-from postgreskit import Database, OpenPage, Page, RequestKey, Transaction, answered, once, request_key, retrying
+from postgreskit import (
+    Database,
+    OpenPage,
+    Page,
+    RequestKey,
+    Session,
+    Transaction,
+    answered,
+    once,
+    request_key,
+    retrying,
+)
 from tenants_service.seal import Seal
 
 MESH = UUID(int=0)
@@ -27,6 +38,9 @@ MESH = UUID(int=0)
 
 
 M = TypeVar("M", bound=Message)
+
+Spend = Callable[[Session], Awaitable[None]]
+"""Counts a call in transactions of its own, or refuses it."""
 
 _PAGE_TEXT = 512 * 1024
 """Characters of long texts in one page. As a message they are up to four times as many bytes; clients take 4 MiB."""
@@ -62,6 +76,10 @@ class Records:
         """A transaction that sees what belongs to no tenant."""
         return self._database.transaction()
 
+    def session(self) -> Session:
+        """A connection for transactions that follow each other."""
+        return self._database.session()
+
     @asynccontextmanager
     async def of_all(self) -> AsyncIterator[Transaction]:
         """A transaction that sees everybody's rows, and can write none."""
@@ -87,7 +105,7 @@ class Records:
         work: Callable[[Transaction], Awaitable[M]],
         *,
         tenant_id: str = "",
-        limit: Callable[[], Awaitable[None]] | None = None,
+        limit: Spend | None = None,
     ) -> M:
         """Do the work of a request in one transaction, and once however often the request is sent.
 
@@ -101,37 +119,19 @@ class Records:
         """
         if getattr(request, "validate_only", False):
             return await self._rehearse(work, tenant_id)
-        call = context.current()
-        key = request_key(
-            caller=call.principal.name if call and call.principal else "",
-            method=request.DESCRIPTOR.full_name,
-            request_id=getattr(request, "request_id", ""),
-            payload=request.SerializeToString(deterministic=True),
-            tenant_id=tenant_id or MESH,
-        )
-        if limit is not None:
-            await self._within(limit, key, tenant_id)
+        key = _key(request, tenant_id)
+        whose = UUID(tenant_id) if tenant_id else None
+        async with self.session() as session:
+            if limit is not None:
+                await _within(session, limit, key, whose)
 
-        async def attempt() -> M:
-            async with self._scope(tenant_id) as tx:
-                if key is None:
-                    return await work(tx)
-                return await self._once(tx, key, answer, work)
+            async def attempt() -> M:
+                async with session.transaction(whose) as tx:
+                    return await (self._once(tx, key, answer, work) if key else work(tx))
 
-        done = await retrying(attempt)
+            done = await retrying(attempt)
         self._wake()
         return done
-
-    async def _within(self, limit: Callable[[], Awaitable[None]], key: RequestKey | None, tenant_id: str) -> None:
-        try:
-            await limit()
-        except Exhausted:
-            async with self._scope(tenant_id) as tx:
-                if not await answered(tx, key):
-                    raise
-
-    def _scope(self, tenant_id: str) -> AbstractAsyncContextManager[Transaction]:
-        return self.of(tenant_id) if tenant_id else self.of_mesh()
 
     async def _once(
         self, tx: Transaction, key: RequestKey, answer: type[M], work: Callable[[Transaction], Awaitable[M]]
@@ -143,12 +143,37 @@ class Records:
         return answer.FromString(self._seal.open(await once(tx, key, sealed)))
 
     async def _rehearse(self, work: Callable[[Transaction], Awaitable[M]], tenant_id: str) -> M:
-        async with self._scope(tenant_id) as tx:
+        async with self.of(tenant_id) if tenant_id else self.of_mesh() as tx:
             rehearsal = tx.transaction()
             await rehearsal.start()
             answer = await work(tx)
             await rehearsal.rollback()
         return answer
+
+
+def _key(request: Message, tenant_id: str) -> RequestKey | None:
+    """Which request this is, where it says."""
+    request_id: str = getattr(request, "request_id", "")
+    if not request_id:
+        return None
+    call = context.current()
+    return request_key(
+        caller=call.principal.name if call and call.principal else "",
+        method=request.DESCRIPTOR.full_name,
+        request_id=request_id,
+        payload=request.SerializeToString(deterministic=True),
+        tenant_id=tenant_id or MESH,
+    )
+
+
+async def _within(session: Session, limit: Spend, key: RequestKey | None, whose: UUID | None) -> None:
+    """Spend on a request; what was answered already is beyond every limit."""
+    try:
+        await limit(session)
+    except Exhausted:
+        async with session.transaction(whose) as tx:
+            if not await answered(tx, key):
+                raise
 
 
 def close_fitting(page: OpenPage, rows: Sequence[asyncpg.Record], size: Callable[[asyncpg.Record], int]) -> Page:

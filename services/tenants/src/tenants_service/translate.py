@@ -18,15 +18,16 @@ from tenants_service.names.model import domain_invalid, parse_domain, parse_emai
 from tenants_service.tenants.model import Address, Contact
 
 _NAME_LIMIT = 200
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = 24 * 60 * 60
 
 
 def time_to(time: datetime | None) -> Timestamp | None:
     """A moment as a message has it; a moment that never was is not set."""
     if time is None:
         return None
-    message = Timestamp()
-    message.FromDatetime(time.astimezone(UTC))
-    return message
+    since = time - _EPOCH
+    return Timestamp(seconds=since.days * _DAY + since.seconds, nanos=since.microseconds * 1000)
 
 
 def time_from(message: Timestamp, field: str) -> datetime:

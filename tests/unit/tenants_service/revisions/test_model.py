@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from faults import Aborted
-from tenants_service.revisions.model import news, same
+from tenants_service.revisions.model import fields_of, news, same
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,12 @@ def test_what_was_not_read_is_not_written_over(etag):
     with pytest.raises(Aborted) as refused:
         same(Thing(), etag)
     assert (refused.value.reason, refused.value.facts) == ("ETAG_MISMATCH", {"etag": "7"})
+
+
+def test_fields_are_the_same_things_by_name():
+    name = str(object())
+    assert list(fields_of(Thing(name, 2)).items()) == [("name", name), ("size", 2), ("etag", "7")]
+    assert fields_of(Thing(name))["name"] is name
 
 
 def test_news_are_what_the_record_does_not_say():

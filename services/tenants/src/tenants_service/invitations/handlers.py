@@ -30,7 +30,7 @@ from tenants_service.keys.model import digest_of
 from tenants_service.limits.model import Charge, Limit
 from tenants_service.limits.store import Limiter
 from tenants_service.limits.translate import Origins
-from tenants_service.store import Records, seen_by
+from tenants_service.store import Records, Spend, seen_by
 from tenants_service.tenants.store import TenantStore
 from tenants_service.tenants.store import read as read_tenant
 from tenants_service.translate import id_from
@@ -103,7 +103,8 @@ class InvitationHandlers(rpc.InvitationServiceServicer):
         self, request: pb.ValidateInvitationRequest, context: Context
     ) -> pb.ValidateInvitationResponse:
         """Say what a token is good for."""
-        await self._spend(context)
+        async with self._records.session() as session:
+            await self._limit(context)(session)
         async with self._records.of_all() as tx:
             invitation = _found(await read_by_token(tx, digest_of(request.token)))
             tenant = await read_tenant(tx, invitation.tenant_id)
@@ -123,7 +124,7 @@ class InvitationHandlers(rpc.InvitationServiceServicer):
                 invitation = await invitations.accept(found.invitation_id, request.token, **names)
             return pb.AcceptInvitationResponse(invitation=invitation_to(invitation))
 
-        return await self._records.write(request, pb.AcceptInvitationResponse, work, limit=lambda: self._spend(context))
+        return await self._records.write(request, pb.AcceptInvitationResponse, work, limit=self._limit(context))
 
     async def ResendInvitation(
         self, request: pb.ResendInvitationRequest, context: Context
@@ -187,8 +188,9 @@ class InvitationHandlers(rpc.InvitationServiceServicer):
             invitations, token = await read_page(tx, page, wanted)
         return pb.ListDueRemindersResponse(invitations=map(invitation_to, invitations), next_page_token=token)
 
-    async def _spend(self, context: Context) -> None:
-        await self._limiter.spend([Charge(self._network, self._origins.network_of(context), "network")])
+    def _limit(self, context: Context) -> Spend:
+        charge = Charge(self._network, self._origins.network_of(context), "network")
+        return lambda session: self._limiter.spend(session, [charge])
 
     def _invitations(self, tx: Transaction, tenant_id: str | UUID) -> InvitationRecords:
         tenant = tenant_id if isinstance(tenant_id, UUID) else UUID(tenant_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis import context as call
 from pagekit import PageTokens
-from postgreskit import Column, Order, Pages, Transaction
+from postgreskit import Column, Order, Pages, Session, Transaction
 from tenantmesh.tenants.v1 import lead_service_pb2 as pb
 from tenantmesh.tenants.v1 import lead_service_pb2_grpc as rpc
 from tenants_service.filters import Field, equal, identifier, moment, one_of, where
@@ -26,7 +26,7 @@ from tenants_service.limits.model import Charge, Limit
 from tenants_service.limits.store import Limiter
 from tenants_service.limits.translate import Origins
 from tenants_service.names.store import NameStore
-from tenants_service.store import Records
+from tenants_service.store import Records, Spend
 from tenants_service.tenants.model import Tier
 from tenants_service.tenants.service import TenantRecords
 from tenants_service.tenants.store import TenantStore
@@ -97,11 +97,11 @@ class LeadHandlers(rpc.LeadServiceServicer):
         """Make another validation key."""
         lead_id = UUID(request.lead_id)
 
-        async def limit() -> None:
-            await self._limiter.spend(self._network(context))
-            async with self._records.of_mesh() as tx:
+        async def limit(session: Session) -> None:
+            await self._limiter.spend(session, self._network(context))
+            async with session.transaction() as tx:
                 email = (await read(tx, lead_id)).email
-            await self._limiter.spend([Charge(self._rules.email, email, "email")])
+            await self._limiter.spend(session, [Charge(self._rules.email, email, "email")])
 
         async def work(tx: Transaction) -> pb.ResendLeadKeyResponse:
             lead, key = await self._leads(tx).renew_key(lead_id)
@@ -162,8 +162,8 @@ class LeadHandlers(rpc.LeadServiceServicer):
         now = self._clock()
         return LeadRecords(LeadStore(tx, now), now=now, key_life=self._rules.key_life)
 
-    def _limit(self, *charges: Charge) -> Callable[[], Awaitable[None]]:
-        return lambda: self._limiter.spend(charges)
+    def _limit(self, *charges: Charge) -> Spend:
+        return lambda session: self._limiter.spend(session, charges)
 
     def _network(self, context: Context) -> list[Charge]:
         """The charge of the visitor's network; whoever is trusted with keys speaks for many visitors."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from postgreskit import OpenPage, Transaction, constraint_faults
 from tenants_service.events.model import Event, change_of
 from tenants_service.events.store import append
 from tenants_service.leads.model import Application, Key, Lead, State, email_verified, not_found
+from tenants_service.revisions.model import fields_of
 from tenants_service.store import MESH
 from tenants_service.tenants.model import Address
 
@@ -21,7 +22,7 @@ _INSERT = """
 INSERT INTO leads (
     email, first_name, last_name, company_name, address, key_digest, key_expire_time, create_time, update_time
 ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
-RETURNING *"""
+RETURNING lead_id"""
 _UPDATE = """
 UPDATE leads SET
     state = $2, key_digest = $3, key_expire_time = $4, converted_tenant_id = $5, update_time = $6, verify_time = $7,
@@ -59,19 +60,25 @@ class LeadStore:
 
     async def add(self, application: Application, key: Key) -> Lead:
         """Write a new lead and its event."""
-        row = await self._tx.fetchrow(
+        lead_id = await self._tx.fetchval(
             _INSERT,
             application.email,
             application.first_name,
             application.last_name,
             application.company_name,
-            json.dumps(asdict(application.address)),
+            json.dumps(fields_of(application.address)),
             key.digest,
             key.expire_time,
             self._now,
         )
-        assert row is not None  # noqa: S101 - what is inserted is returned
-        lead = _lead_in(row)
+        lead = Lead(
+            lead_id,
+            **fields_of(application),
+            state=State.NEW,
+            key=key,
+            create_time=self._now,
+            update_time=self._now,
+        )
         await append(self._tx, [_event(lead, "lead.created", {})])
         return lead
 

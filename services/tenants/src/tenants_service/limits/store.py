@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from faults import Fault
-from postgreskit import Transaction
+from postgreskit import Session, Transaction
 from tenants_service.limits.model import Charge, exceeded
-from tenants_service.store import Records
 
 _SPEND = """
 INSERT INTO rate_limits AS spent (name, subject, free_time) VALUES ($1, $2, $3::timestamptz + $4)
@@ -28,16 +27,15 @@ WHERE spent.tenant_id = free.tenant_id AND spent.name = free.name AND spent.subj
 class Limiter:
     """Counts calls in transactions of their own: what is refused afterwards has been counted all the same."""
 
-    def __init__(self, records: Records, clock: Callable[[], datetime]) -> None:
-        self._records = records
+    def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
 
-    async def spend(self, charges: Sequence[Charge]) -> None:
+    async def spend(self, session: Session, charges: Sequence[Charge]) -> None:
         """Count one call for each of the charges, up to the first that is past its limit: that is the fault."""
         if not charges:
             return
         refusal: Fault | None = None
-        async with self._records.of_mesh() as tx:
+        async with session.transaction() as tx:
             for charge in charges:
                 refusal = await self._spend(tx, charge)
                 if refusal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -107,7 +106,7 @@ def parse_domain(text: str, field: str) -> str:
         raise domain_invalid(text, field, "is no host name")
     if len(labels) < 2:  # noqa: PLR2004 - two labels
         raise domain_invalid(text, field, "has fewer than two labels")
-    if labels[-1].isdigit() or _is_address(domain):
+    if labels[-1].isdigit():
         raise domain_invalid(text, field, "is an address, not a name")
     return domain
 
@@ -148,11 +147,3 @@ def _email_invalid(field: str) -> Fault:
         facts={"field": field},
         violations=[Violation(field, "is no e-mail address")],
     )
-
-
-def _is_address(domain: str) -> bool:
-    try:
-        ipaddress.ip_address(domain)
-    except ValueError:
-        return False
-    return True

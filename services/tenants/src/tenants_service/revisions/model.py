@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import Field, fields
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from faults import Aborted
 
@@ -17,10 +16,10 @@ class Revised(Protocol):
         ...
 
 
-class Changes(Protocol):
-    """A dataclass with fields of what may change; None leaves a field as it is."""
+class Record(Protocol):
+    """A dataclass with slots."""
 
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    __slots__: tuple[str, ...]
 
 
 R = TypeVar("R", bound=Revised)
@@ -37,7 +36,11 @@ def same(record: R, etag: str) -> R:
     return record
 
 
-def news(record: object, changes: Changes) -> dict[str, Any]:
+def fields_of(record: Record) -> dict[str, Any]:
+    """The fields of a record by name, as they are; `dataclasses.asdict` would copy what is in them."""
+    return {name: getattr(record, name) for name in record.__slots__}
+
+
+def news(record: object, changes: Record) -> dict[str, Any]:
     """What changes say that the record does not say already; None says nothing."""
-    wanted = {one.name: getattr(changes, one.name) for one in fields(changes)}
-    return {name: value for name, value in wanted.items() if value not in (None, getattr(record, name))}
+    return {name: value for name, value in fields_of(changes).items() if value not in (None, getattr(record, name))}

@@ -17,7 +17,7 @@ from tenants_service.store import Records
 # A key that an operator takes out of the table signs no more, and is believed no more, after so long.
 _FRESH = timedelta(minutes=1)
 
-_READ = "SELECT sequence, sign_time, retire_time, public_key, sealed_key FROM signing_keys ORDER BY sequence"
+_READ = "SELECT sequence, key_id, sign_time, retire_time, public_key, sealed_key FROM signing_keys ORDER BY sequence"
 # Of several replicas that make the next key at once, one wins; all of them use what it made.
 _ADD = """
 INSERT INTO signing_keys (sequence, key_id, public_key, sealed_key, sign_time, retire_time)
@@ -30,13 +30,9 @@ class SigningKey:
     """One key and its term."""
 
     term: Term
+    key_id: str
     public: bytes
     private: Ed25519PrivateKey = field(repr=False)
-
-    @property
-    def key_id(self) -> str:
-        """What it is called."""
-        return key_id_of(self.public)
 
 
 class SigningKeys:
@@ -48,7 +44,7 @@ class SigningKeys:
         self._schedule = schedule
         self._clock = clock
         self._keys: Sequence[SigningKey] = ()
-        self._read_time: datetime | None = None
+        self._look_time: datetime | None = None
 
     async def signing(self) -> SigningKey:
         """The key whose turn it is."""
@@ -67,9 +63,9 @@ class SigningKeys:
         return next((key for key in await self.published() if key.key_id == key_id), None)
 
     async def _current(self, now: datetime) -> Sequence[SigningKey]:
-        stale = self._read_time is None or now - self._read_time >= _FRESH
-        if stale or next_term([key.term for key in self._keys], now, self._schedule):
-            self._keys, self._read_time = await self._read(now), now
+        if self._look_time is None or now >= self._look_time:
+            self._keys = await self._read(now)
+            self._look_time = min(now + _FRESH, self._keys[-1].term.retire_time - self._schedule.ahead)
         return self._keys
 
     async def _read(self, now: datetime) -> Sequence[SigningKey]:
@@ -90,7 +86,7 @@ class SigningKeys:
 
     def _key_in(self, row: asyncpg.Record) -> SigningKey:
         private = Ed25519PrivateKey.from_private_bytes(self._seal.open(row["sealed_key"]))
-        return SigningKey(_term_in(row), row["public_key"], private)
+        return SigningKey(_term_in(row), row["key_id"], row["public_key"], private)
 
 
 async def sweep(tx: Transaction, now: datetime, token_life: timedelta) -> int:

@@ -120,9 +120,11 @@ class TenantHandlers(rpc.TenantServiceServicer):
 
     async def CheckTenantKey(self, request: pb.CheckTenantKeyRequest, context: Context) -> pb.CheckTenantKeyResponse:
         """Say whether a key can be had."""
-        await self._limiter.spend([Charge(self._key_checks, self._origins.network_of(context), "network")])
-        async with self._records.of_mesh() as tx:
-            return check_to(await self._tenants(tx).check_key(request.key))
+        charge = Charge(self._key_checks, self._origins.network_of(context), "network")
+        async with self._records.session() as session:
+            await self._limiter.spend(session, [charge])
+            async with session.transaction() as tx:
+                return check_to(await self._tenants(tx).check_key(request.key))
 
     async def ListTenants(self, request: pb.ListTenantsRequest, context: Context) -> pb.ListTenantsResponse:
         """List tenants."""

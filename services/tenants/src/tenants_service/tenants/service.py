@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from faults import Conflict, Fault, Invalid, Violation
 from tenants_service.names.model import KEY_RULE, Holder, is_key, is_reserved, key_of, name_of, reserved, similar_keys
-from tenants_service.revisions.model import news, same
+from tenants_service.revisions.model import fields_of, news, same
 from tenants_service.tenants.model import (
     GONE,
     PROTECTABLE,
@@ -82,7 +82,7 @@ class TenantRecords:
             await self._check_parent(draft.parent_tenant_id)
         tenant_id = await self._names.claim_key(draft.key, draft.tenant_id, self._now)
         await self._names.claim_domains(draft.domains, tenant_id, self._now)
-        values = {one.name: getattr(draft, one.name) for one in fields(draft)} | {"tenant_id": tenant_id}
+        values = fields_of(draft) | {"tenant_id": tenant_id}
         tenant = Tenant(**values, create_time=self._now, update_time=self._now)
         return await self._tenants.add(tenant, "tenant.created", _summary(tenant))
 

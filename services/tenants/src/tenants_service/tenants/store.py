@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from postgreskit import OpenPage, Transaction, constraint_faults
 from tenants_service.events.model import Event, change_of
 from tenants_service.events.store import append
 from tenants_service.names.model import name_of
+from tenants_service.revisions.model import fields_of
 from tenants_service.store import Records, close_fitting, seen_by
 from tenants_service.tenants.model import Address, Branding, Contact, Failure, State, Tenant, Tier, not_found
 
@@ -148,13 +149,13 @@ def failure_in(failure: Mapping[str, str]) -> Failure:
 def _values(tenant: Tenant) -> list[object]:
     failure = tenant.failure
     as_json: dict[str, object] = {
-        "contacts": [asdict(contact) for contact in tenant.contacts],
-        "address": asdict(tenant.address),
-        "branding": asdict(tenant.branding),
+        "contacts": [fields_of(contact) for contact in tenant.contacts],
+        "address": fields_of(tenant.address),
+        "branding": fields_of(tenant.branding),
         "metadata": dict(tenant.metadata),
     }
     if failure:
-        as_json["failure"] = asdict(failure) | {"create_time": failure.create_time.isoformat()}
+        as_json["failure"] = fields_of(failure) | {"create_time": failure.create_time.isoformat()}
     plain = {
         "state": tenant.state.value,
         "tier": tenant.tier.value,

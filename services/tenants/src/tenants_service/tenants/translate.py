@@ -22,6 +22,8 @@ from tenants_service.translate import (
 )
 
 _Obstacle = pb.CheckTenantKeyResponse.Obstacle
+_STATES = {state: tenant_pb2.TenantState.Value(f"TENANT_STATE_{state.name}") for state in State}
+_TIERS = {tier: tier_pb2.Tier.Value(f"TIER_{tier.name}") for tier in Tier}
 
 
 def draft_from(request: pb.CreateTenantRequest) -> Draft:
@@ -135,7 +137,7 @@ def state_from(state: tenant_pb2.TenantState.ValueType) -> State:
 
 def state_to(state: State | None) -> tenant_pb2.TenantState.ValueType:
     """A state; the one before the first is not said."""
-    return tenant_pb2.TenantState.Value(f"TENANT_STATE_{state.name if state else 'UNSPECIFIED'}")
+    return _STATES[state] if state else tenant_pb2.TENANT_STATE_UNSPECIFIED
 
 
 def tier_from(tier: tier_pb2.Tier.ValueType) -> Tier:
@@ -145,7 +147,7 @@ def tier_from(tier: tier_pb2.Tier.ValueType) -> Tier:
 
 def tier_to(tier: Tier) -> tier_pb2.Tier.ValueType:
     """A tier."""
-    return tier_pb2.Tier.Value(f"TIER_{tier.name}")
+    return _TIERS[tier]
 
 
 def _held(holder: Holder) -> pb.CheckTenantKeyResponse.Obstacle.ValueType:
