@@ -208,18 +208,28 @@ async def test_what_may_hold_any_text_gives_it_back(tenants, made, text):
 
 
 @pytest.mark.parametrize(
-    "request_of",
+    ("field", "request_of"),
     [
-        lambda name: pb.UpdateTenantRequest(**name, tenant={"metadata": {"k": "a\x00b"}}),
-        lambda name: pb.UpdateTenantRequest(**name, tenant={"address": {"country": "CH", "city": "a\x00b"}}),
-        lambda name: pb.SetTenantProtectionRequest(**name, protected=True, reason="a\x00b"),
-        lambda name: pb.TransitionTenantRequest(**name, state="TENANT_STATE_PROVISIONING", reason="a\x00b"),
-        lambda _: pb.ListTenantsRequest(filter='key = "a\x00b"'),
+        (
+            "tenant.metadata['k']",
+            lambda name: pb.UpdateTenantRequest(**name, tenant={"metadata": {"k": "a\x00b"}}),
+        ),
+        (
+            "tenant.address.city",
+            lambda name: pb.UpdateTenantRequest(**name, tenant={"address": {"country": "CH", "city": "a\x00b"}}),
+        ),
+        ("reason", lambda name: pb.SetTenantProtectionRequest(**name, protected=True, reason="a\x00b")),
+        (
+            "reason",
+            lambda name: pb.TransitionTenantRequest(**name, state="TENANT_STATE_PROVISIONING", reason="a\x00b"),
+        ),
+        ("filter", lambda _: pb.ListTenantsRequest(filter='key = "a\x00b"')),
     ],
 )
-async def test_the_one_character_that_cannot_be_kept_is_refused(tenants, made, refused, request_of):
+async def test_the_one_character_that_cannot_be_kept_is_refused(tenants, made, refused, field, request_of):
     tenant = await made()
     request = request_of({"tenant_id": tenant.tenant_id})
-    with refused("REQUEST_INVALID", Kind.INVALID):
+    with refused("REQUEST_INVALID", Kind.INVALID) as caught:
         await getattr(tenants, method_of(request))(request)
+    assert [violation.field for violation in caught.fault.violations] == [field]
     assert (await tenants.GetTenant(pb.GetTenantRequest(tenant_id=tenant.tenant_id))).tenant == tenant

@@ -4,8 +4,10 @@ from tests.fixtures.identities import Issuer
 from tests.fixtures.worlds import TENANT, refused, serving
 
 from chassis import AuthSettings, Mode, Servicer
-from faults import Kind
+from chassis.interceptors.requests import _zeros
+from faults import Invalid, Kind, Violation
 from tenantmesh.dns.v1 import dns_service_pb2 as pb
+from tenantmesh.tenants.v1 import event_service_pb2, tenant_service_pb2
 
 GET, LIST = "/tenantmesh.dns.v1.DnsService/GetRecord", "/tenantmesh.dns.v1.DnsService/ListRecords"
 OTHER_TENANT = "0199a0b0-0000-7000-8000-000000000002"
@@ -61,6 +63,54 @@ async def test_each_message_of_a_stream_is_checked_as_it_comes():
         fault = await refused(call.read())
     assert seen == ["good"]
     assert [each.field for each in fault.violations] == ["name"]
+
+
+def kept_nowhere(*violations):
+    """What a database says of a text it cannot keep, if it says anything."""
+    return Invalid("No.", reason="REQUEST_INVALID", violations=violations, domain="tenantmesh")
+
+
+async def test_a_text_that_cannot_be_kept_is_found(world):
+    async def refuse(*_):
+        raise kept_nowhere()
+
+    world.handlers.speak = refuse
+    fault = await refused(world.get("a\0b"))
+    assert [(each.field, each.description) for each in fault.violations] == [
+        ("name", "must not hold the character zero")
+    ]
+    assert not (await refused(world.get("ab"))).violations
+
+
+async def test_what_a_handler_says_itself_is_not_said_over(world):
+    for said in (
+        kept_nowhere(Violation("type", "must be another")),
+        Invalid("No.", reason="NAME_INVALID", violations=[Violation("type", "must be another")]),
+    ):
+
+        async def refuse(*_, said=said):
+            raise said
+
+        world.handlers.speak = refuse
+        assert [each.field for each in (await refused(world.get("a\0b"))).violations] == ["type"]
+
+
+def test_a_text_is_found_wherever_it_stands():
+    request = event_service_pb2.AppendEventsRequest(
+        tenant_id="a",
+        events=[
+            {"event_type": "a"},
+            {"event_type": "\0", "event_data": {"a": {"b": ["fine", "a\0"], "c\0": True}}},
+        ],
+    )
+    assert sorted(each.field for each in _zeros(request)) == [
+        "events[1].event_data.fields['a'].struct_value.fields['b'].list_value.values[1].string_value",
+        "events[1].event_data.fields['a'].struct_value.fields['c\\x00']",
+        "events[1].event_type",
+    ]
+    metadata = tenant_service_pb2.UpdateTenantRequest(tenant={"metadata": {"a": "b\0", "c": "d"}, "tags": ["e", "\0"]})
+    assert sorted(each.field for each in _zeros(metadata)) == ["tenant.metadata['a']", "tenant.tags[1]"]
+    assert not list(_zeros(pb.ListRecordsResponse(records=[{"name": "a"}])))
 
 
 @pytest.fixture
