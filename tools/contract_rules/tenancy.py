@@ -12,6 +12,7 @@ WITHOUT_TENANT: dict[str, str] = {
     "tenantmesh.identity.v1.IdentityService.ListShards": "shards belong to the operators",
     "tenantmesh.notifications.v1.NotificationService.GetTemplate": "templates belong to the operators",
     "tenantmesh.notifications.v1.NotificationService.ListTemplates": "templates belong to the operators",
+    "tenantmesh.notifications.v1.NotificationService.ReportDelivery": "a provider does not know whose its messages are",
     "tenantmesh.notifications.v1.NotificationService.Unsubscribe": "the token alone says whose it is",
     "tenantmesh.storage.v1.BucketService.ClaimCredentials": "the claim token alone says whose it is",
     "tenantmesh.storage.v1.SchemaService.ClaimSchemaPassword": "the claim token alone says whose it is",

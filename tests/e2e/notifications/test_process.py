@@ -11,6 +11,7 @@ from uuid import uuid4
 import aiohttp
 import grpc
 import pytest_asyncio
+from tests.fixtures.mailreports import WEBHOOK_SECRET, resend_event, svix_headers
 from tests.fixtures.mailservers import SILENCE, mail_server
 from tests.fixtures.notifications import INVITATION, environment, failure, over_smtp, request, states
 from tests.fixtures.processes import service
@@ -23,7 +24,9 @@ LINK = "https://engines.example/join/very-secret-token"
 
 @pytest_asyncio.fixture(scope="module")
 async def notifications(postgres, mail_sink):
-    async with service("notifications", **await _told(postgres, **over_smtp(mail_sink))) as process:
+    reporting = {"RESEND_ENABLED": "false", "RESEND_WEBHOOK_SECRET": WEBHOOK_SECRET}
+    told = over_smtp(mail_sink) | {"NOTIFICATION_PROVIDER": "smtp,resend"} | reporting
+    async with service("notifications", **await _told(postgres, **told)) as process:
         yield process
 
 
@@ -76,6 +79,16 @@ async def test_by_json_through_the_gateway(call, mail_sink):
     assert (await call("POST", path, **form))[1]["created"] is False
     status, held = await call("POST", f"/tenants/{tenant}/notifications", invitation(email))
     assert held["recipients"][0]["state"] == "RECIPIENT_STATE_SUPPRESSED"
+
+
+async def test_reports_come_through_the_gateway_as_they_were_signed(call):
+    body = resend_event("email.delivered", "somebody-elses", subject="Grüezi  {}\n") + b" \n"
+    headers = {"Content-Type": "application/json", **svix_headers(body)}
+    assert await call("POST", "/delivery-reports/resend", data=body, headers=headers) == (200, {"changed": False})
+    status, refused = await call("POST", "/delivery-reports/resend", data=body + b" ", headers=headers)
+    assert (status, refused["details"][0]["reason"]) == (401, "SIGNATURE_INVALID")
+    status, refused = await call("POST", "/delivery-reports/ses", data=b"{}", headers={"Content-Type": "text/plain"})
+    assert (status, refused["details"][0]["reason"]) == (404, "REPORTS_NOT_TAKEN")
 
 
 async def test_a_killed_process_sends_nothing_twice_and_forgets_nobody(postgres):

@@ -17,7 +17,10 @@ from notifications_service.deliveries.store import DeliveryLog
 from notifications_service.handlers import NotificationHandlers
 from notifications_service.migrations import Schema
 from notifications_service.model import Mailbox
-from notifications_service.providers import PROVIDERS, provider_type
+from notifications_service.providers import PROVIDERS, provider_type, report_reader
+from notifications_service.reports.ports import Reader
+from notifications_service.reports.service import Reports
+from notifications_service.reports.store import ReportedMessages
 from notifications_service.seal import Seal
 from notifications_service.sending.model import Patience
 from notifications_service.sending.service import Bell, Letters, Sender
@@ -83,7 +86,7 @@ def compose(environ: Mapping[str, str]) -> Composed:
     templates = Templates(MjmlWriter(chosen.templates), chosen.brand.branding, chosen.language)
     tokens = UnsubscribeTokens(chosen.seal.secrets)
     sender = Sender(
-        DueMessages(records, seal),
+        DueMessages(records, seal, log_kept=chosen.sending.log_kept),
         Chain(providers, chosen.sending.patience),
         Letters(templates, Mailbox(chosen.sending.sender), _unsubscribing(chosen.sending.public_url, tokens)),
         bell,
@@ -92,11 +95,13 @@ def compose(environ: Mapping[str, str]) -> Composed:
         limit=chosen.sending.concurrency,
     )
     log = DeliveryLog(records, seal, kept=chosen.sending.kept)
+    suppressions = SuppressionList(records)
     handlers = NotificationHandlers(
         service=Deliveries(log, templates, bell),
         log=log,
         catalogue=templates,
-        refused=SuppressionList(records),
+        refused=suppressions,
+        reports=Reports(_readers(chosen.choice.providers, provider_settings), ReportedMessages(records, suppressions)),
         unsubscribing=tokens,
         pages=PageTokens.configured(chosen.pages),
     )
@@ -105,6 +110,12 @@ def compose(environ: Mapping[str, str]) -> Composed:
         [Servicer(rpc.add_NotificationServiceServicer_to_server, handlers)],
         [Schema(chosen), database, *providers, bell, sender],
     )
+
+
+def _readers(names: Sequence[str], settings: Sequence[Any]) -> Mapping[str, Reader]:
+    """Who reads the reports of the providers in use."""
+    made = {name: report_reader(name, its) for name, its in zip(names, settings, strict=True)}
+    return {name: reader for name, reader in made.items() if reader}
 
 
 def _unsubscribing(public_url: str, tokens: UnsubscribeTokens) -> Callable[[UUID, str], str]:

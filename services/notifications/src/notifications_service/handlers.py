@@ -16,6 +16,7 @@ from notifications_service.deliveries import translate as deliveries
 from notifications_service.deliveries.service import Deliveries
 from notifications_service.deliveries.store import DeliveryLog
 from notifications_service.model import address_key
+from notifications_service.reports.service import Reports
 from notifications_service.suppressions import translate as suppressions
 from notifications_service.suppressions.model import Cause, Scope
 from notifications_service.suppressions.store import SuppressionList
@@ -49,6 +50,7 @@ class NotificationHandlers(rpc.NotificationServiceServicer):
         log: DeliveryLog,
         catalogue: Templates,
         refused: SuppressionList,
+        reports: Reports,
         unsubscribing: UnsubscribeTokens,
         pages: PageTokens,
     ) -> None:
@@ -56,6 +58,7 @@ class NotificationHandlers(rpc.NotificationServiceServicer):
         self._log = log
         self._templates = catalogue
         self._suppressions = refused
+        self._reports = reports
         self._unsubscribing = unsubscribing
         self._tokens = pages
         self._pages = Pages(pages, "notifications.ListDeliveries", default=_PAGE_SIZE, limit=_PAGE_LIMIT)
@@ -123,6 +126,14 @@ class NotificationHandlers(rpc.NotificationServiceServicer):
         """Send nothing to those who still wait."""
         delivery, cancelled = await self._deliveries.cancel(tenant_from(request.tenant_id), UUID(request.delivery_id))
         return delivery_pb2.CancelDeliveryResponse(delivery=deliveries.delivery_to(delivery), cancelled=cancelled)
+
+    async def ReportDelivery(
+        self, request: delivery_pb2.ReportDeliveryRequest, context: Context
+    ) -> delivery_pb2.ReportDeliveryResponse:
+        """Take a provider's word on a message."""
+        headers = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
+        changed = await self._reports.take(request.provider, headers, request.body.data)
+        return delivery_pb2.ReportDeliveryResponse(changed=changed)
 
     async def GetTemplate(
         self, request: template_pb2.GetTemplateRequest, context: Context

@@ -99,6 +99,12 @@ class SendingSettings:
         maximum=timedelta(hours=24),
         help="How long what messages are written from is kept for those who failed.",
     )
+    log_kept: timedelta = setting(
+        "NOTIFICATION_LOG_KEPT",
+        default=timedelta(days=90),
+        minimum=timedelta(days=8),
+        help="How long a delivery stays on record once it is complete; after that a repeat of its request sends again.",
+    )
     public_url: str = setting(
         "NOTIFICATION_PUBLIC_URL",
         default="",

@@ -47,7 +47,8 @@ _SUPPRESSED: Final = """
 SELECT DISTINCT email FROM suppressions
 WHERE tenant_id IN ($1, '00000000-0000-0000-0000-000000000000') AND email = ANY($2)
     AND (scope = 'EVERYTHING' OR $3)"""
-_WHO_FAILED: Final = """tenant_id = $1 AND delivery_id = $2 AND state = 'FAILED' AND failure <> 'ADDRESS_INVALID'
+_WHO_FAILED: Final = """tenant_id = $1 AND delivery_id = $2 AND state = 'FAILED'
+    AND failure NOT IN ('ADDRESS_INVALID', 'BOUNCED')
     AND ($3 OR failure <> 'OUTCOME_UNKNOWN')"""
 _FAILED: Final = f"SELECT EXISTS (SELECT FROM recipients WHERE {_WHO_FAILED})"  # noqa: S608 - constants
 _RETRY: Final = f"""

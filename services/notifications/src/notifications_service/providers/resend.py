@@ -6,6 +6,7 @@ A message handed over twice within 24 hours under one Idempotency-Key is sent on
 
 from __future__ import annotations
 
+import base64
 import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -40,10 +41,29 @@ class ResendSettings:
         "RESEND_REQUESTS_PER_SECOND", default=2.0, minimum=0.1, help="Requests a second that the account allows."
     )
 
+    webhook_secret: Secret | None = setting(
+        "RESEND_WEBHOOK_SECRET",
+        default=None,
+        help="Signing secret of the webhook that reports what became of messages, whsec_...; empty takes no reports.",
+    )
+
     def __post_init__(self) -> None:
-        """Refuse to ask without a key."""
+        """Refuse to ask without a key, and secrets that are none."""
+        problems = []
         if self.enabled and self.key is None:
-            raise SettingsInvalid([Problem("RESEND_API_KEY", "is required, or RESEND_ENABLED=false")])
+            problems.append(Problem("RESEND_API_KEY", "is required, or RESEND_ENABLED=false"))
+        if self.webhook_secret is not None and not webhook_key(self.webhook_secret):
+            problems.append(Problem("RESEND_WEBHOOK_SECRET", "must be whsec_ and Base64, as Resend shows it"))
+        if problems:
+            raise SettingsInvalid(problems)
+
+
+def webhook_key(secret: Secret) -> bytes:
+    """The key of a webhook's secret; nothing where it is none."""
+    try:
+        return base64.b64decode(secret.reveal().removeprefix("whsec_"), validate=True)
+    except ValueError:
+        return b""
 
 
 class ResendProvider:

@@ -62,6 +62,11 @@ class SesSettings:
     )
     configuration_set: str = setting("SES_CONFIGURATION_SET", default="", help="The configuration set to send with.")
     timeout: timedelta = setting("SES_TIMEOUT", default=timedelta(seconds=10), help="For each answer.")
+    topic: str = setting(
+        "SES_TOPIC_ARN",
+        default="",
+        help="The topic of Amazon SNS that reports what became of messages, signed with version 2; empty takes none.",
+    )
     rate: float = setting(
         "SES_MESSAGES_PER_SECOND", default=14.0, minimum=0.1, help="The sending rate that the account has."
     )

@@ -25,8 +25,8 @@ class Queue(Protocol):
         """Put on record what came of claims."""
         ...
 
-    async def forget(self) -> None:
-        """Erase what is kept too long."""
+    async def forget(self) -> bool:
+        """Erase some of what is kept too long; whether there may be more."""
         ...
 
 

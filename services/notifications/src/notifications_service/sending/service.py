@@ -147,20 +147,22 @@ class Sender:
         self._busy: set[asyncio.Task[None]] = set()
         self._freed = asyncio.Event()
         self._recorder = Recorder(queue, bell)
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: Sequence[asyncio.Task[None]] = ()
         self._blind = False
 
     async def __aenter__(self) -> Self:
         await self._recorder.__aenter__()
-        self._task = asyncio.create_task(self._live(), name=self.name)
+        self._tasks = [
+            asyncio.create_task(self._live(), name=self.name),
+            asyncio.create_task(self._forget(), name="forget"),
+        ]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Take on nothing more, and let what is in hand come to its end."""
-        if self._task is not None:
-            await _ended(self._task)
+        await _ended(*self._tasks)
         if self._busy:
             _, late = await asyncio.wait(self._busy, timeout=_LAST_WORDS)
             await _ended(*late)
@@ -177,15 +179,10 @@ class Sender:
             )
 
     async def _live(self) -> None:
-        forgetting = 0.0
-        loop = asyncio.get_running_loop()
         while True:
             rung = self._bell.next()
             try:
                 await self._take_on()
-                if loop.time() >= forgetting:
-                    await self._queue.forget()
-                    forgetting = loop.time() + _FORGET_EVERY
                 self._blind = False
             except Exception:  # noqa: BLE001 - a sender that ended would be missed by nobody until messages do not arrive
                 self._blind = True
@@ -193,6 +190,16 @@ class Sender:
                 await asyncio.sleep(_PAUSE)
                 continue
             await self._anything(rung)
+
+    async def _forget(self) -> None:
+        """Erase what is kept too long, a little at a time: nobody waits for that."""
+        while True:
+            more = False
+            try:
+                more = await self._queue.forget()
+            except Exception:  # noqa: BLE001 - what could not be erased now is erased the next time
+                _log.exception("what is kept too long cannot be erased")
+            await asyncio.sleep(_PAUSE if more else _FORGET_EVERY)
 
     async def _take_on(self) -> None:
         """Begin to send as many messages as there is room for; in batches, not one by one."""

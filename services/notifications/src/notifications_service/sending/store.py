@@ -58,6 +58,14 @@ FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::text[], $6::t
     deliveries AS whole
 WHERE one.tenant_id = said.tenant_id AND one.delivery_id = said.delivery_id AND one.position = said.position
     AND one.claim = said.claim AND whole.tenant_id = one.tenant_id AND whole.delivery_id = one.delivery_id"""
+# The recipients go with their delivery. Whoever works on one, such as who retries it, keeps it.
+_PURGE: Final = """
+DELETE FROM deliveries AS whole USING (
+    SELECT tenant_id, delivery_id FROM deliveries WHERE complete_time < now() - $1::interval
+    ORDER BY complete_time LIMIT $2 FOR UPDATE SKIP LOCKED
+) AS old
+WHERE whole.tenant_id = old.tenant_id AND whole.delivery_id = old.delivery_id"""
+_PURGED_AT_ONCE: Final = 100
 _FORGET: Final = """
 WITH old AS (
     UPDATE deliveries SET content = NULL WHERE content IS NOT NULL AND expire_time <= now()
@@ -76,9 +84,17 @@ _NOTHING: Final = (Content(), Branding())
 class DueMessages:
     """What waits to be sent, whoever's it is."""
 
-    def __init__(self, records: Records, seal: Seal) -> None:
+    def __init__(self, records: Records, seal: Seal, *, log_kept: timedelta) -> None:
+        """Describe it.
+
+        Args:
+            records: where it stands.
+            seal: opens what messages are written from.
+            log_kept: how long a delivery stays on record once it is complete.
+        """
         self._records = records
         self._seal = seal
+        self._log_kept = log_kept
 
     async def claim(self, limit: int, *, first: str, lease: timedelta) -> Sequence[Claim]:
         """Take on at most so many messages."""
@@ -105,10 +121,12 @@ class DueMessages:
             await tx.execute(_RECORD, *zip(*map(_columns, outcomes), strict=True))
             await tx.execute(SUM_UP, deliveries)
 
-    async def forget(self) -> None:
-        """Erase what is kept too long."""
+    async def forget(self) -> bool:
+        """Erase some of what is kept too long; whether there may be more."""
         async with self._records.of_all() as tx:
             await tx.execute(_FORGET)
+            purged = await tx.execute(_PURGE, self._log_kept, _PURGED_AT_ONCE)
+        return purged == f"DELETE {_PURGED_AT_ONCE}"
 
     def _claim(self, claim: UUID, row: asyncpg.Record, order: Order, unwanted: frozenset[tuple[UUID, str]]) -> Claim:
         whole, shared = order

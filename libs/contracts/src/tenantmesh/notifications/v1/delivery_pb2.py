@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tenantmesh.notifications.v1 import branding_pb2 as tenantmesh_dot_notifications_dot_v1_dot_branding__pb2
 from tenantmesh.notifications.v1 import recipient_pb2 as tenantmesh_dot_notifications_dot_v1_dot_recipient__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*tenantmesh/notifications/v1/delivery.proto\x12\x1btenantmesh.notifications.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*tenantmesh/notifications/v1/branding.proto\x1a+tenantmesh/notifications/v1/recipient.proto\"\xd6\x03\n\x08\x44\x65livery\x12\x1d\n\x0b\x64\x65livery_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\ttenant_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\nrequest_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\x0coperation_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1c\n\x0btemplate_id\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x43\n\x05state\x18\x06 \x01(\x0e\x32*.tenantmesh.notifications.v1.DeliveryStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12W\n\x06\x63ounts\x18\x07 \x03(\x0b\x32\x31.tenantmesh.notifications.v1.Delivery.CountsEntryB\x14\xbaH\x11\x9a\x01\x0e\x10\x10\"\x04r\x02\x18 *\x04\x1a\x02(\x00\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rcomplete_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"\xaf\x06\n\x17SendNotificationRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\nrequest_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12=\n\x0coperation_id\x18\x03 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x34\n\x0btemplate_id\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x18@2\x16^[a-z][a-z0-9-]{0,63}$\x12G\n\nrecipients\x18\x05 \x03(\x0b\x32&.tenantmesh.notifications.v1.RecipientB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\x12\x85\x01\n\tvariables\x18\x06 \x03(\x0b\x32\x43.tenantmesh.notifications.v1.SendNotificationRequest.VariablesEntryB-\xbaH*\x9a\x01\'\x10@\"\x1cr\x1a\x18@2\x16^[a-z][a-z0-9_]{0,63}$*\x05r\x03\x18\x80 \x12\x95\x01\n\x10secret_variables\x18\x07 \x03(\x0b\x32I.tenantmesh.notifications.v1.SendNotificationRequest.SecretVariablesEntryB0\x80\x01\x01\xbaH*\x9a\x01\'\x10\x10\"\x1cr\x1a\x18@2\x16^[a-z][a-z0-9_]{0,63}$*\x05r\x03\x18\x80 \x12>\n\x08language\x18\x08 \x01(\tB,\xbaH)r\'\x18#2#^([a-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$\x12\x37\n\x08\x62randing\x18\t \x01(\x0b\x32%.tenantmesh.notifications.v1.Branding\x12\x15\n\rvalidate_only\x18\n \x01(\x08\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x36\n\x14SecretVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb3\x01\n\x18SendNotificationResponse\x12\x37\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32%.tenantmesh.notifications.v1.Delivery\x12M\n\nrecipients\x18\x02 \x03(\x0b\x32..tenantmesh.notifications.v1.RecipientDeliveryB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x08\"S\n\x12GetDeliveryRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1d\n\x0b\x64\x65livery_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x9d\x01\n\x13GetDeliveryResponse\x12\x37\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32%.tenantmesh.notifications.v1.Delivery\x12M\n\nrecipients\x18\x02 \x03(\x0b\x32..tenantmesh.notifications.v1.RecipientDeliveryB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"\xd4\x03\n\x15ListDeliveriesRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12=\n\x0coperation_id\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x37\n\x0btemplate_id\x18\x03 \x01(\tB\"\xbaH\x1fr\x1d\x18@2\x19^([a-z][a-z0-9-]{0,63})?$\x12\x42\n\x05\x65mail\x18\x04 \x01(\tB3\xbaH0r.\x18\xc0\x02\x32)^([^\\x00-\\x1f\\x7f]+@[^\\x00-\\x20\\x7f@]+)?$\x12\x43\n\x05state\x18\x05 \x01(\x0e\x32*.tenantmesh.notifications.v1.DeliveryStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12-\n\tfrom_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\tpage_size\x18\x08 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\x81\x01\n\x16ListDeliveriesResponse\x12\x44\n\ndeliveries\x18\x01 \x03(\x0b\x32%.tenantmesh.notifications.v1.DeliveryB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"U\n\x14WatchDeliveryRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1d\n\x0b\x64\x65livery_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x93\x01\n\x15WatchDeliveryResponse\x12\x41\n\trecipient\x18\x01 \x01(\x0b\x32..tenantmesh.notifications.v1.RecipientDelivery\x12\x37\n\x08\x64\x65livery\x18\x02 \x01(\x0b\x32%.tenantmesh.notifications.v1.Delivery\"n\n\x14RetryDeliveryRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1d\n\x0b\x64\x65livery_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x17\n\x0finclude_unknown\x18\x03 \x01(\x08\"j\n\x15RetryDeliveryResponse\x12\x37\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32%.tenantmesh.notifications.v1.Delivery\x12\x18\n\x07retried\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"V\n\x15\x43\x61ncelDeliveryRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1d\n\x0b\x64\x65livery_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"m\n\x16\x43\x61ncelDeliveryResponse\x12\x37\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32%.tenantmesh.notifications.v1.Delivery\x12\x1a\n\tcancelled\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00*\xa1\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45LIVERY_STATE_SENDING\x10\x01\x12\x17\n\x13\x44\x45LIVERY_STATE_SENT\x10\x02\x12\x1e\n\x1a\x44\x45LIVERY_STATE_PARTLY_SENT\x10\x03\x12\x1b\n\x17\x44\x45LIVERY_STATE_NOT_SENT\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*tenantmesh/notifications/v1/delivery.proto\x12\x1btenantmesh.notifications.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*tenantmesh/notifications/v1/branding.proto\x1a+tenantmesh/notifications/v1/recipient.proto\"\xd6\x03\n\x08\x44\x65livery\x12\x1d\n\x0b\x64\x65livery_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\ttenant_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\nrequest_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\x0coperation_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1c\n\x0btemplate_id\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x43\n\x05state\x18\x06 \x01(\x0e\x32*.tenantmesh.notifications.v1.DeliveryStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12W\n\x06\x63ounts\x18\x07 \x03(\x0b\x32\x31.tenantmesh.notifications.v1.Delivery.CountsEntryB\x14\xbaH\x11\x9a\x01\x0e\x10\x10\"\x04r\x02\x18 *\x04\x1a\x02(\x00\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rcomplete_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"\xaf\x06\n\x17SendNotificationRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\nrequest_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12=\n\x0coperation_id\x18\x03 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x34\n\x0btemplate_id\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x18@2\x16^[a-z][a-z0-9-]{0,63}$\x12G\n\nrecipients\x18\x05 \x03(\x0b\x32&.tenantmesh.notifications.v1.RecipientB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\x12\x85\x01\n\tvariables\x18\x06 \x03(\x0b\x32\x43.tenantmesh.notifications.v1.SendNotificationRequest.VariablesEntryB-\xbaH*\x9a\x01\'\x10@\"\x1cr\x1a\x18@2\x16^[a-z][a-z0-9_]{0,63}$*\x05r\x03\x18\x80 \x12\x95\x01\n\x10secret_variables\x18\x07 \x03(\x0b\x32I.tenantmesh.notifications.v1.SendNotificationRequest.SecretVariablesEntryB0\x80\x01\x01\xbaH*\x9a\x01\'\x10\x10\"\x1cr\x1a\x18@2\x16^[a-z][a-z0-9_]{0,63}$*\x05r\x03\x18\x80 \x12>\n\x08language\x18\x08 \x01(\tB,\xbaH)r\'\x18#2#^([a-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$\x12\x37\n\x08\x62randing\x18\t \x01(\x0b\x32%.tenantmesh.notifications.v1.Branding\x12\x15\n\rvalidate_only\x18\n \x01(\x08\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x36\n\x14SecretVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb3\x01\n\x18SendNotificationResponse\x12\x37\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32%.tenantmesh.notifications.v1.Delivery\x12M\n\nrecipients\x18\x02 \x03(\x0b\x32..tenantmesh.notifications.v1.RecipientDeliveryB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x08\"S\n\x12GetDeliveryRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1d\n\x0b\x64\x65livery_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x9d\x01\n\x13GetDeliveryResponse\x12\x37\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32%.tenantmesh.notifications.v1.Delivery\x12M\n\nrecipients\x18\x02 \x03(\x0b\x32..tenantmesh.notifications.v1.RecipientDeliveryB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"\xd4\x03\n\x15ListDeliveriesRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12=\n\x0coperation_id\x18\x02 \x01(\tB\'\xbaH$r\"\x18\x80\x01\x32\x1d^([a-z0-9][a-z0-9-]{2,127})?$\x12\x37\n\x0btemplate_id\x18\x03 \x01(\tB\"\xbaH\x1fr\x1d\x18@2\x19^([a-z][a-z0-9-]{0,63})?$\x12\x42\n\x05\x65mail\x18\x04 \x01(\tB3\xbaH0r.\x18\xc0\x02\x32)^([^\\x00-\\x1f\\x7f]+@[^\\x00-\\x20\\x7f@]+)?$\x12\x43\n\x05state\x18\x05 \x01(\x0e\x32*.tenantmesh.notifications.v1.DeliveryStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12-\n\tfrom_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\tpage_size\x18\x08 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\x81\x01\n\x16ListDeliveriesResponse\x12\x44\n\ndeliveries\x18\x01 \x03(\x0b\x32%.tenantmesh.notifications.v1.DeliveryB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"U\n\x14WatchDeliveryRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1d\n\x0b\x64\x65livery_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x93\x01\n\x15WatchDeliveryResponse\x12\x41\n\trecipient\x18\x01 \x01(\x0b\x32..tenantmesh.notifications.v1.RecipientDelivery\x12\x37\n\x08\x64\x65livery\x18\x02 \x01(\x0b\x32%.tenantmesh.notifications.v1.Delivery\"n\n\x14RetryDeliveryRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1d\n\x0b\x64\x65livery_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x17\n\x0finclude_unknown\x18\x03 \x01(\x08\"j\n\x15RetryDeliveryResponse\x12\x37\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32%.tenantmesh.notifications.v1.Delivery\x12\x18\n\x07retried\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"V\n\x15\x43\x61ncelDeliveryRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1d\n\x0b\x64\x65livery_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"m\n\x16\x43\x61ncelDeliveryResponse\x12\x37\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32%.tenantmesh.notifications.v1.Delivery\x12\x1a\n\tcancelled\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"\xd7\x01\n\x15ReportDeliveryRequest\x12\x31\n\x08provider\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x18 2\x16^[a-z][a-z0-9-]{0,31}$\x12\x8a\x01\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBodyBf\xbaHc\xba\x01]\n\tbody.size\x12\x1bmust hold 1 to 262144 bytes\x1a\x33this.data.size() >= 1 && this.data.size() <= 262144\xc8\x01\x01\")\n\x16ReportDeliveryResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08*\xa1\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45LIVERY_STATE_SENDING\x10\x01\x12\x17\n\x13\x44\x45LIVERY_STATE_SENT\x10\x02\x12\x1e\n\x1a\x44\x45LIVERY_STATE_PARTLY_SENT\x10\x03\x12\x1b\n\x17\x44\x45LIVERY_STATE_NOT_SENT\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -113,38 +114,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANCELDELIVERYREQUEST'].fields_by_name['delivery_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_CANCELDELIVERYRESPONSE'].fields_by_name['cancelled']._loaded_options = None
   _globals['_CANCELDELIVERYRESPONSE'].fields_by_name['cancelled']._serialized_options = b'\272H\004\032\002(\000'
-  _globals['_DELIVERYSTATE']._serialized_start=3204
-  _globals['_DELIVERYSTATE']._serialized_end=3365
-  _globals['_DELIVERY']._serialized_start=227
-  _globals['_DELIVERY']._serialized_end=697
-  _globals['_DELIVERY_COUNTSENTRY']._serialized_start=652
-  _globals['_DELIVERY_COUNTSENTRY']._serialized_end=697
-  _globals['_SENDNOTIFICATIONREQUEST']._serialized_start=700
-  _globals['_SENDNOTIFICATIONREQUEST']._serialized_end=1515
-  _globals['_SENDNOTIFICATIONREQUEST_VARIABLESENTRY']._serialized_start=1411
-  _globals['_SENDNOTIFICATIONREQUEST_VARIABLESENTRY']._serialized_end=1459
-  _globals['_SENDNOTIFICATIONREQUEST_SECRETVARIABLESENTRY']._serialized_start=1461
-  _globals['_SENDNOTIFICATIONREQUEST_SECRETVARIABLESENTRY']._serialized_end=1515
-  _globals['_SENDNOTIFICATIONRESPONSE']._serialized_start=1518
-  _globals['_SENDNOTIFICATIONRESPONSE']._serialized_end=1697
-  _globals['_GETDELIVERYREQUEST']._serialized_start=1699
-  _globals['_GETDELIVERYREQUEST']._serialized_end=1782
-  _globals['_GETDELIVERYRESPONSE']._serialized_start=1785
-  _globals['_GETDELIVERYRESPONSE']._serialized_end=1942
-  _globals['_LISTDELIVERIESREQUEST']._serialized_start=1945
-  _globals['_LISTDELIVERIESREQUEST']._serialized_end=2413
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=2416
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=2545
-  _globals['_WATCHDELIVERYREQUEST']._serialized_start=2547
-  _globals['_WATCHDELIVERYREQUEST']._serialized_end=2632
-  _globals['_WATCHDELIVERYRESPONSE']._serialized_start=2635
-  _globals['_WATCHDELIVERYRESPONSE']._serialized_end=2782
-  _globals['_RETRYDELIVERYREQUEST']._serialized_start=2784
-  _globals['_RETRYDELIVERYREQUEST']._serialized_end=2894
-  _globals['_RETRYDELIVERYRESPONSE']._serialized_start=2896
-  _globals['_RETRYDELIVERYRESPONSE']._serialized_end=3002
-  _globals['_CANCELDELIVERYREQUEST']._serialized_start=3004
-  _globals['_CANCELDELIVERYREQUEST']._serialized_end=3090
-  _globals['_CANCELDELIVERYRESPONSE']._serialized_start=3092
-  _globals['_CANCELDELIVERYRESPONSE']._serialized_end=3201
+  _globals['_REPORTDELIVERYREQUEST'].fields_by_name['provider']._loaded_options = None
+  _globals['_REPORTDELIVERYREQUEST'].fields_by_name['provider']._serialized_options = b'\272H\034r\032\030 2\026^[a-z][a-z0-9-]{0,31}$'
+  _globals['_REPORTDELIVERYREQUEST'].fields_by_name['body']._loaded_options = None
+  _globals['_REPORTDELIVERYREQUEST'].fields_by_name['body']._serialized_options = b'\272Hc\272\001]\n\tbody.size\022\033must hold 1 to 262144 bytes\0323this.data.size() >= 1 && this.data.size() <= 262144\310\001\001'
+  _globals['_DELIVERYSTATE']._serialized_start=3492
+  _globals['_DELIVERYSTATE']._serialized_end=3653
+  _globals['_DELIVERY']._serialized_start=254
+  _globals['_DELIVERY']._serialized_end=724
+  _globals['_DELIVERY_COUNTSENTRY']._serialized_start=679
+  _globals['_DELIVERY_COUNTSENTRY']._serialized_end=724
+  _globals['_SENDNOTIFICATIONREQUEST']._serialized_start=727
+  _globals['_SENDNOTIFICATIONREQUEST']._serialized_end=1542
+  _globals['_SENDNOTIFICATIONREQUEST_VARIABLESENTRY']._serialized_start=1438
+  _globals['_SENDNOTIFICATIONREQUEST_VARIABLESENTRY']._serialized_end=1486
+  _globals['_SENDNOTIFICATIONREQUEST_SECRETVARIABLESENTRY']._serialized_start=1488
+  _globals['_SENDNOTIFICATIONREQUEST_SECRETVARIABLESENTRY']._serialized_end=1542
+  _globals['_SENDNOTIFICATIONRESPONSE']._serialized_start=1545
+  _globals['_SENDNOTIFICATIONRESPONSE']._serialized_end=1724
+  _globals['_GETDELIVERYREQUEST']._serialized_start=1726
+  _globals['_GETDELIVERYREQUEST']._serialized_end=1809
+  _globals['_GETDELIVERYRESPONSE']._serialized_start=1812
+  _globals['_GETDELIVERYRESPONSE']._serialized_end=1969
+  _globals['_LISTDELIVERIESREQUEST']._serialized_start=1972
+  _globals['_LISTDELIVERIESREQUEST']._serialized_end=2440
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=2443
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=2572
+  _globals['_WATCHDELIVERYREQUEST']._serialized_start=2574
+  _globals['_WATCHDELIVERYREQUEST']._serialized_end=2659
+  _globals['_WATCHDELIVERYRESPONSE']._serialized_start=2662
+  _globals['_WATCHDELIVERYRESPONSE']._serialized_end=2809
+  _globals['_RETRYDELIVERYREQUEST']._serialized_start=2811
+  _globals['_RETRYDELIVERYREQUEST']._serialized_end=2921
+  _globals['_RETRYDELIVERYRESPONSE']._serialized_start=2923
+  _globals['_RETRYDELIVERYRESPONSE']._serialized_end=3029
+  _globals['_CANCELDELIVERYREQUEST']._serialized_start=3031
+  _globals['_CANCELDELIVERYREQUEST']._serialized_end=3117
+  _globals['_CANCELDELIVERYRESPONSE']._serialized_start=3119
+  _globals['_CANCELDELIVERYRESPONSE']._serialized_end=3228
+  _globals['_REPORTDELIVERYREQUEST']._serialized_start=3231
+  _globals['_REPORTDELIVERYREQUEST']._serialized_end=3446
+  _globals['_REPORTDELIVERYRESPONSE']._serialized_start=3448
+  _globals['_REPORTDELIVERYRESPONSE']._serialized_end=3489
 # @@protoc_insertion_point(module_scope)

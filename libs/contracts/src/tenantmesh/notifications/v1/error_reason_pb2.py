@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.tenantmesh/notifications/v1/error_reason.proto\x12\x1btenantmesh.notifications.v1*\xf6\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12#\n\x1f\x45RROR_REASON_DELIVERY_NOT_FOUND\x10\x01\x12#\n\x1f\x45RROR_REASON_TEMPLATE_NOT_FOUND\x10\x02\x12!\n\x1d\x45RROR_REASON_TEMPLATE_INVALID\x10\x03\x12!\n\x1d\x45RROR_REASON_VARIABLE_MISSING\x10\x04\x12$\n ERROR_REASON_RENDERING_TOO_LARGE\x10\x05\x12\"\n\x1e\x45RROR_REASON_VARIABLES_EXPIRED\x10\x06\x12 \n\x1c\x45RROR_REASON_ADDRESS_INVALID\x10\x07\x12*\n&ERROR_REASON_UNSUBSCRIBE_TOKEN_INVALID\x10\x08\x12!\n\x1d\x45RROR_REASON_VARIABLE_INVALID\x10\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.tenantmesh/notifications/v1/error_reason.proto\x12\x1btenantmesh.notifications.v1*\x83\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12#\n\x1f\x45RROR_REASON_DELIVERY_NOT_FOUND\x10\x01\x12#\n\x1f\x45RROR_REASON_TEMPLATE_NOT_FOUND\x10\x02\x12!\n\x1d\x45RROR_REASON_TEMPLATE_INVALID\x10\x03\x12!\n\x1d\x45RROR_REASON_VARIABLE_MISSING\x10\x04\x12$\n ERROR_REASON_RENDERING_TOO_LARGE\x10\x05\x12\"\n\x1e\x45RROR_REASON_VARIABLES_EXPIRED\x10\x06\x12 \n\x1c\x45RROR_REASON_ADDRESS_INVALID\x10\x07\x12*\n&ERROR_REASON_UNSUBSCRIBE_TOKEN_INVALID\x10\x08\x12!\n\x1d\x45RROR_REASON_VARIABLE_INVALID\x10\t\x12\"\n\x1e\x45RROR_REASON_REPORTS_NOT_TAKEN\x10\n\x12\"\n\x1e\x45RROR_REASON_SIGNATURE_INVALID\x10\x0b\x12\"\n\x1e\x45RROR_REASON_SIGNATURE_EXPIRED\x10\x0c\x12\x1f\n\x1b\x45RROR_REASON_REPORT_INVALID\x10\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tenantmesh.notifications.v1
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=80
-  _globals['_ERRORREASON']._serialized_end=454
+  _globals['_ERRORREASON']._serialized_end=595
 # @@protoc_insertion_point(module_scope)

@@ -53,6 +53,22 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     begin with https:// or http://, or a time that is none; nothing was sent. Metadata: `template_id`, `variables`,
     `recipient` (the number of the first, counted from 0). Correct the value.
     """
+    ERROR_REASON_REPORTS_NOT_TAKEN: _ErrorReason.ValueType  # 10
+    """NOT_FOUND: nobody has told this service how to know the reports of that provider. Metadata: `provider`. Set its
+    secret or its topic.
+    """
+    ERROR_REASON_SIGNATURE_INVALID: _ErrorReason.ValueType  # 11
+    """UNAUTHENTICATED: the report carries no signature of the provider, or none that is right. Metadata: `provider`. Hand
+    on the bytes and the headers as the provider sent them.
+    """
+    ERROR_REASON_SIGNATURE_EXPIRED: _ErrorReason.ValueType  # 12
+    """UNAUTHENTICATED: the report was signed too long ago, or its clock or ours is wrong. Metadata: `provider`,
+    `tolerance_seconds`. Set the clock.
+    """
+    ERROR_REASON_REPORT_INVALID: _ErrorReason.ValueType  # 13
+    """INVALID_ARGUMENT: the signature is right, and the report is none that the provider documents. Metadata: `provider`.
+    An operator must look at what the provider sends.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call to the notifications service was refused. On the wire `google.rpc.ErrorInfo.reason` is the name without
@@ -90,4 +106,20 @@ ERROR_REASON_VARIABLE_INVALID: ErrorReason.ValueType  # 9
 """INVALID_ARGUMENT: a variable has a value that cannot stand where the template puts it, such as a link that does not
 begin with https:// or http://, or a time that is none; nothing was sent. Metadata: `template_id`, `variables`,
 `recipient` (the number of the first, counted from 0). Correct the value.
+"""
+ERROR_REASON_REPORTS_NOT_TAKEN: ErrorReason.ValueType  # 10
+"""NOT_FOUND: nobody has told this service how to know the reports of that provider. Metadata: `provider`. Set its
+secret or its topic.
+"""
+ERROR_REASON_SIGNATURE_INVALID: ErrorReason.ValueType  # 11
+"""UNAUTHENTICATED: the report carries no signature of the provider, or none that is right. Metadata: `provider`. Hand
+on the bytes and the headers as the provider sent them.
+"""
+ERROR_REASON_SIGNATURE_EXPIRED: ErrorReason.ValueType  # 12
+"""UNAUTHENTICATED: the report was signed too long ago, or its clock or ours is wrong. Metadata: `provider`,
+`tolerance_seconds`. Set the clock.
+"""
+ERROR_REASON_REPORT_INVALID: ErrorReason.ValueType  # 13
+"""INVALID_ARGUMENT: the signature is right, and the report is none that the provider documents. Metadata: `provider`.
+An operator must look at what the provider sends.
 """

@@ -70,6 +70,11 @@ class NotificationServiceStub:
                 request_serializer=tenantmesh_dot_notifications_dot_v1_dot_delivery__pb2.CancelDeliveryRequest.SerializeToString,
                 response_deserializer=tenantmesh_dot_notifications_dot_v1_dot_delivery__pb2.CancelDeliveryResponse.FromString,
                 _registered_method=True)
+        self.ReportDelivery = channel.unary_unary(
+                '/tenantmesh.notifications.v1.NotificationService/ReportDelivery',
+                request_serializer=tenantmesh_dot_notifications_dot_v1_dot_delivery__pb2.ReportDeliveryRequest.SerializeToString,
+                response_deserializer=tenantmesh_dot_notifications_dot_v1_dot_delivery__pb2.ReportDeliveryResponse.FromString,
+                _registered_method=True)
         self.GetTemplate = channel.unary_unary(
                 '/tenantmesh.notifications.v1.NotificationService/GetTemplate',
                 request_serializer=tenantmesh_dot_notifications_dot_v1_dot_template__pb2.GetTemplateRequest.SerializeToString,
@@ -179,6 +184,23 @@ class NotificationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportDelivery(self, request, context):
+        """Takes a provider's signed word on what became of a message after it was handed over. Anybody may call it; the
+        signature decides.
+
+        The body is what the provider posts, to the byte, and the gateway hands its HTTP headers on as gRPC metadata of the
+        same name. `resend` signs with `svix-id`, `svix-timestamp` and `svix-signature`; `ses` speaks through a topic of
+        Amazon SNS, whose messages carry their signature with them, and whose first one it confirms. What arrived becomes
+        DELIVERED. What came back for good becomes FAILED, BOUNCED, whatever was reported before or is after, and its
+        address goes on the suppression list of its tenant, as does that of who complains. Anything else changes nothing: a
+        report that comes twice or late, one on a message nobody here has sent, and one of a kind that is of no use here.
+
+        Reasons: REPORTS_NOT_TAKEN, SIGNATURE_INVALID, SIGNATURE_EXPIRED, REPORT_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetTemplate(self, request, context):
         """Reads a template: what it asks for, its languages, and whether it can be used.
 
@@ -277,6 +299,11 @@ def add_NotificationServiceServicer_to_server(servicer, server):
                     servicer.CancelDelivery,
                     request_deserializer=tenantmesh_dot_notifications_dot_v1_dot_delivery__pb2.CancelDeliveryRequest.FromString,
                     response_serializer=tenantmesh_dot_notifications_dot_v1_dot_delivery__pb2.CancelDeliveryResponse.SerializeToString,
+            ),
+            'ReportDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportDelivery,
+                    request_deserializer=tenantmesh_dot_notifications_dot_v1_dot_delivery__pb2.ReportDeliveryRequest.FromString,
+                    response_serializer=tenantmesh_dot_notifications_dot_v1_dot_delivery__pb2.ReportDeliveryResponse.SerializeToString,
             ),
             'GetTemplate': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTemplate,
@@ -480,6 +507,33 @@ class NotificationService:
             '/tenantmesh.notifications.v1.NotificationService/CancelDelivery',
             tenantmesh_dot_notifications_dot_v1_dot_delivery__pb2.CancelDeliveryRequest.SerializeToString,
             tenantmesh_dot_notifications_dot_v1_dot_delivery__pb2.CancelDeliveryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tenantmesh.notifications.v1.NotificationService/ReportDelivery',
+            tenantmesh_dot_notifications_dot_v1_dot_delivery__pb2.ReportDeliveryRequest.SerializeToString,
+            tenantmesh_dot_notifications_dot_v1_dot_delivery__pb2.ReportDeliveryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -80,6 +80,19 @@ class NotificationServiceStub:
 
     Reasons: DELIVERY_NOT_FOUND.
     """
+    ReportDelivery: grpc.UnaryUnaryMultiCallable[delivery_pb2.ReportDeliveryRequest, delivery_pb2.ReportDeliveryResponse]
+    """Takes a provider's signed word on what became of a message after it was handed over. Anybody may call it; the
+    signature decides.
+
+    The body is what the provider posts, to the byte, and the gateway hands its HTTP headers on as gRPC metadata of the
+    same name. `resend` signs with `svix-id`, `svix-timestamp` and `svix-signature`; `ses` speaks through a topic of
+    Amazon SNS, whose messages carry their signature with them, and whose first one it confirms. What arrived becomes
+    DELIVERED. What came back for good becomes FAILED, BOUNCED, whatever was reported before or is after, and its
+    address goes on the suppression list of its tenant, as does that of who complains. Anything else changes nothing: a
+    report that comes twice or late, one on a message nobody here has sent, and one of a kind that is of no use here.
+
+    Reasons: REPORTS_NOT_TAKEN, SIGNATURE_INVALID, SIGNATURE_EXPIRED, REPORT_INVALID.
+    """
     GetTemplate: grpc.UnaryUnaryMultiCallable[template_pb2.GetTemplateRequest, template_pb2.GetTemplateResponse]
     """Reads a template: what it asks for, its languages, and whether it can be used.
 
@@ -168,6 +181,19 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     """Sends nothing to the recipients who are still QUEUED. What was sent is sent.
 
     Reasons: DELIVERY_NOT_FOUND.
+    """
+    ReportDelivery: aio.UnaryUnaryMultiCallable[delivery_pb2.ReportDeliveryRequest, delivery_pb2.ReportDeliveryResponse]  # type: ignore[assignment]
+    """Takes a provider's signed word on what became of a message after it was handed over. Anybody may call it; the
+    signature decides.
+
+    The body is what the provider posts, to the byte, and the gateway hands its HTTP headers on as gRPC metadata of the
+    same name. `resend` signs with `svix-id`, `svix-timestamp` and `svix-signature`; `ses` speaks through a topic of
+    Amazon SNS, whose messages carry their signature with them, and whose first one it confirms. What arrived becomes
+    DELIVERED. What came back for good becomes FAILED, BOUNCED, whatever was reported before or is after, and its
+    address goes on the suppression list of its tenant, as does that of who complains. Anything else changes nothing: a
+    report that comes twice or late, one on a message nobody here has sent, and one of a kind that is of no use here.
+
+    Reasons: REPORTS_NOT_TAKEN, SIGNATURE_INVALID, SIGNATURE_EXPIRED, REPORT_INVALID.
     """
     GetTemplate: aio.UnaryUnaryMultiCallable[template_pb2.GetTemplateRequest, template_pb2.GetTemplateResponse]  # type: ignore[assignment]
     """Reads a template: what it asks for, its languages, and whether it can be used.
@@ -290,6 +316,25 @@ class NotificationServiceServicer(metaclass=abc_1.ABCMeta):
         """Sends nothing to the recipients who are still QUEUED. What was sent is sent.
 
         Reasons: DELIVERY_NOT_FOUND.
+        """
+
+    @abc_1.abstractmethod
+    def ReportDelivery(
+        self,
+        request: delivery_pb2.ReportDeliveryRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[delivery_pb2.ReportDeliveryResponse, abc.Awaitable[delivery_pb2.ReportDeliveryResponse]]:
+        """Takes a provider's signed word on what became of a message after it was handed over. Anybody may call it; the
+        signature decides.
+
+        The body is what the provider posts, to the byte, and the gateway hands its HTTP headers on as gRPC metadata of the
+        same name. `resend` signs with `svix-id`, `svix-timestamp` and `svix-signature`; `ses` speaks through a topic of
+        Amazon SNS, whose messages carry their signature with them, and whose first one it confirms. What arrived becomes
+        DELIVERED. What came back for good becomes FAILED, BOUNCED, whatever was reported before or is after, and its
+        address goes on the suppression list of its tenant, as does that of who complains. Anything else changes nothing: a
+        report that comes twice or late, one on a message nobody here has sent, and one of a kind that is of no use here.
+
+        Reasons: REPORTS_NOT_TAKEN, SIGNATURE_INVALID, SIGNATURE_EXPIRED, REPORT_INVALID.
         """
 
     @abc_1.abstractmethod
