@@ -137,6 +137,8 @@ class Standing:
     role: bool = False
     version: int = 0
     size: int = 0
+    elsewhere: bool = False
+    """Whether a database of the tenant's own is to be looked at as well."""
 
     @property
     def empty(self) -> bool:

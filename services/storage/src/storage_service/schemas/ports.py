@@ -16,8 +16,8 @@ class Place(Protocol):
     standing: Standing
     """What stood there when the block began."""
 
-    async def build(self, record: Record) -> None:
-        """Make what is missing: the schema, the role, the grants, each with its stamp."""
+    async def build(self, record: Record, migrations: Sequence[Migration]) -> int:
+        """Make what is missing: schema, role and grants, each with its stamp; then as `migrate`."""
         ...
 
     async def migrate(self, migrations: Sequence[Migration]) -> int:

@@ -73,9 +73,8 @@ class Schemas:
         async with self._databases.place(tenant, server=server, operation_id=operation_id) as place:
             before = _ours(place.standing)
             wanted = self._wanted(before, tenant, operation_id, limits)
-            if not before.whole:
-                await place.build(wanted)
-            version = await place.migrate(self._blueprint.migrations)
+            migrations = self._blueprint.migrations
+            version = await (place.migrate(migrations) if before.whole else place.build(wanted, migrations))
             if wanted != before.record or not before.whole:
                 await place.keep(wanted)
             after = replace(before, version=version)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from graphlib import TopologicalSorter
 from typing import Any
@@ -38,25 +38,21 @@ _RECORD = """
     p.access_enabled, p.max_connections, p.statement_timeout, p.idle_timeout,
     (SELECT max(version) FROM tenantmesh.applied_migrations AS m WHERE m.schema_name = p.schema_name) AS version"""
 # What the role itself says counts more than what is on record.
-_ROLE = """
-    r.rolcanlogin, nullif(r.rolconnlimit, -1) AS role_connections,
-    (SELECT split_part(c, '=', 2) FROM unnest(r.rolconfig) AS c
-     WHERE c LIKE 'statement_timeout=%') AS role_statement_timeout,
-    (SELECT split_part(c, '=', 2) FROM unnest(r.rolconfig) AS c
-     WHERE c LIKE 'idle_in_transaction_session_timeout=%') AS role_idle_timeout"""
+_ROLE = "r.rolcanlogin, r.rolconnlimit, r.rolconfig"
 # Through pg_depend, which is indexed by schema as pg_class is not: a database with thousands of schemas is large.
 WITHIN = """pg_depend AS d JOIN pg_class AS c ON c.oid = d.objid
     WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_namespace'::regclass AND d.refobjid ="""
 SIZE = f"SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM {WITHIN}"  # noqa: S608 - constants
+_SIZE_OF = f"{SIZE} to_regnamespace(quote_ident($1::text))::oid"
 
+# Whatever makes a schema lets every plan be made again, so this one is kept easy to plan.
 _STANDING = f"""
-SELECT n.oid IS NOT NULL AS schema, obj_description(n.oid, 'pg_namespace') AS schema_comment,
-       r.oid IS NOT NULL AS role, shobj_description(r.oid, 'pg_authid') AS role_comment,
-       CASE WHEN $4 THEN ({SIZE} n.oid) ELSE 0 END AS size, {_ROLE}, {_RECORD}
-FROM (VALUES ($1::name)) AS wanted (name)
-LEFT JOIN pg_namespace AS n ON n.nspname = wanted.name
-LEFT JOIN pg_roles AS r ON $3 AND r.rolname = wanted.name
-LEFT JOIN tenantmesh.places AS p ON p.schema_name = wanted.name AND p.tenant_id = $2"""  # noqa: S608 - constants
+SELECT here.schema IS NOT NULL AS schema, obj_description(here.schema, 'pg_namespace') AS schema_comment,
+       r.oid IS NOT NULL AS role, shobj_description(r.oid, 'pg_authid') AS role_comment, {_ROLE}, {_RECORD},
+       EXISTS (SELECT FROM tenantmesh.own_databases AS o WHERE $3 AND o.name = $1) AS own_database
+FROM (SELECT to_regnamespace(quote_ident($1::text))::oid AS schema) AS here
+LEFT JOIN pg_roles AS r ON $3 AND r.rolname = $1
+LEFT JOIN tenantmesh.places AS p ON p.schema_name = $1 AND p.tenant_id = $2"""  # noqa: S608 - constants
 
 _LIST = f"""
 SELECT n.nspname AS name, obj_description(n.oid, 'pg_namespace') AS schema_comment, ({SIZE} n.oid) AS size,
@@ -71,7 +67,7 @@ ORDER BY p.schema_name, p.tenant_id LIMIT $5"""  # noqa: S608 - constants
 
 def stamp_text(stamp: Stamp) -> str:
     """A stamp as it is written on a schema, a role or a database."""
-    return _STAMP + json.dumps({**asdict(stamp), "time": stamp.time.isoformat()})
+    return _STAMP + _to_json(stamp)
 
 
 def stamp_from(comment: str | None) -> Stamp | None:
@@ -85,9 +81,7 @@ def stamp_from(comment: str | None) -> Stamp | None:
 
 async def standing(tx: Transaction, tenant: Tenant, location: Location, *, measured: bool = False) -> Standing:
     """What stands at the names of a tenant's place; `measured` counts its bytes, which costs more than all the rest."""
-    (row,) = await tx.fetch(
-        _STANDING, location.schema, tenant.tenant_id, not tenant.pooled, measured and not tenant.pooled
-    )
+    (row,) = await tx.fetch(_STANDING, location.schema, tenant.tenant_id, not tenant.pooled)
     record = _record(row) if row["tier"] else None
     found = Standing(
         location=location,
@@ -95,7 +89,8 @@ async def standing(tx: Transaction, tenant: Tenant, location: Location, *, measu
         schema=row["schema"],
         role=row["role"] or tenant.pooled,
         version=row["version"] or 0,
-        size=row["size"],
+        size=await tx.fetchval(_SIZE_OF, location.schema) if measured and not tenant.pooled else 0,
+        elsewhere=row["own_database"],
     )
     if tenant.pooled:
         foreign = row["schema"] and row["schema_comment"] != SHARED
@@ -207,14 +202,15 @@ def _listed(row: asyncpg.Record, where: Location) -> Schema:
 
 
 def _record(row: asyncpg.Record) -> Record:
+    connections, settings = row["rolconnlimit"], dict(one.split("=", 1) for one in row["rolconfig"] or ())
     tenant = Tenant(str(row["tenant_id"]), row["tenant_key"], Tier(row["tier"]))
     return Record(
         tenant=tenant,
         stamp=Stamp(tenant.tenant_id, row["operation_id"], row["create_time"]),
         limits=Limits(
-            row["role_connections"] or row["max_connections"],
-            _span(row["role_statement_timeout"]) or row["statement_timeout"],
-            _span(row["role_idle_timeout"]) or row["idle_timeout"],
+            row["max_connections"] if connections in {None, -1} else connections,
+            _span(settings.get("statement_timeout")) or row["statement_timeout"],
+            _span(settings.get("idle_in_transaction_session_timeout")) or row["idle_timeout"],
         ),
         update_time=row["update_time"],
         access_enabled=row["access_enabled"] if row["rolcanlogin"] is None else row["rolcanlogin"],
@@ -246,4 +242,8 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _json(value: Seed | HandOver | None) -> str | None:
-    return None if value is None else json.dumps(asdict(value), default=datetime.isoformat)
+    return None if value is None else _to_json(value)
+
+
+def _to_json(value: Seed | HandOver | Stamp) -> str:
+    return json.dumps({one.name: getattr(value, one.name) for one in fields(value)}, default=datetime.isoformat)

@@ -184,9 +184,10 @@ class MemoryPlace:
         self.applied = applied
         self.dropped = False
 
-    async def build(self, record: Record) -> None:
+    async def build(self, record: Record, migrations: Sequence[Migration]) -> int:
         """Make it."""
         self.record = record
+        return await self.migrate(migrations)
 
     async def migrate(self, migrations: Sequence[Migration]) -> int:
         """Remember which migrations it has."""

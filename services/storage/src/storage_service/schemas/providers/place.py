@@ -11,7 +11,7 @@ from storage_service.blueprint.model import Migration, Template, template_failed
 from storage_service.schemas.model import Record, Standing, Tenant
 from storage_service.schemas.providers import catalog, steps
 from storage_service.schemas.providers.scram import verifier_of
-from storage_service.schemas.providers.scripts import ScriptFailed, run
+from storage_service.schemas.providers.scripts import ScriptFailed, literal, run
 
 
 class PostgresPlace:
@@ -27,20 +27,19 @@ class PostgresPlace:
         self._schema = standing.location.schema
         self._role = pooled_role if tenant.pooled else standing.location.role
 
-    async def build(self, record: Record) -> None:
-        """Make the schema, the role and the grants, as far as they are missing."""
+    async def build(self, record: Record, migrations: Sequence[Migration]) -> int:
+        """Make the schema, the role and the grants, as far as they are missing, and apply what is lacking."""
         if self._tenant.pooled:
             await self._share()
-            return
-        comment = _literal(catalog.stamp_text(record.stamp))
+            return await self.migrate(migrations)
+        comment = literal(catalog.stamp_text(record.stamp))
         role, schema = quote(self._role), quote(self._schema)
         statements = []
         if not self.standing.role:
             statements += [
-                f"CREATE ROLE {role} LOGIN",
+                *_limits(role, record, do="CREATE"),
                 f"COMMENT ON ROLE {role} IS {comment}",
                 f"ALTER ROLE {role} SET search_path = {schema}",
-                *_limits(role, record),
                 # To act as the tenant, and only when it says so.
                 f"GRANT {role} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE",
             ]
@@ -48,17 +47,23 @@ class PostgresPlace:
         if not self.standing.schema:
             statements += [self._create(), f"COMMENT ON SCHEMA {schema} IS {comment}"]
         statements += [*self._entry(role), *_grants(schema, role, to_all=self.standing.schema)]
-        await self.tx.execute(";".join(statements))
+        return await self._apply(migrations, first=";".join(statements))
 
     async def migrate(self, migrations: Sequence[Migration]) -> int:
         """Apply what is lacking."""
+        return await self._apply(migrations)
+
+    async def _apply(self, migrations: Sequence[Migration], *, first: str = "") -> int:
         new = not (self.standing.schema or self._tenant.pooled)
         lacking = migrations if new else await steps.lacking(self.tx, self._schema, migrations)
         if lacking and self._tenant.pooled:
             await steps.hold(self.tx, self._schema, self._patience)
             lacking = await steps.lacking(self.tx, self._schema, migrations)
         if lacking:
-            await steps.apply(self.tx, self._schema, lacking, shared_by=self._role if self._tenant.pooled else "")
+            shared_by = self._role if self._tenant.pooled else ""
+            await steps.apply(self.tx, self._schema, lacking, shared_by=shared_by, first=first)
+        elif first:
+            await self.tx.execute(first)
         return max([self.standing.version, *(one.version for one in migrations)])
 
     async def keep(self, record: Record) -> None:
@@ -70,27 +75,20 @@ class PostgresPlace:
 
     async def fill(self, template: Template, values: Mapping[str, str]) -> Mapping[str, int]:
         """Run a template as the tenant itself, who can reach nothing else."""
-        settings = {f"seed.{name}": text for name, text in values.items()} | {
-            "app.tenant_id": self._tenant.tenant_id,
-            "search_path": f"{quote(self._schema)}, public",
-            "role": self._role,
-        }
-        await self.tx.fetch(
-            "SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) AS s (name, value)",
-            list(settings),
-            list(settings.values()),
+        settings = {"app.tenant_id": self._tenant.tenant_id} | {f"seed.{name}": text for name, text in values.items()}
+        said = ", ".join(f"set_config({literal(name)}, {literal(text)}, true)" for name, text in settings.items())
+        as_tenant = (
+            f"SELECT {said}; SET LOCAL search_path = {quote(self._schema)}, public; SET LOCAL ROLE {quote(self._role)}"
         )
         try:
-            await run(self.tx, template.scripts)
+            await run(self.tx, template.scripts, first=as_tenant, last="RESET ROLE")
         except ScriptFailed as failed:
             raise template_failed(template, failed.script.file, failed.statement, failed.line) from failed
-        rows = await self._count()
-        await self.tx.execute("RESET ROLE")
-        return rows
+        return await self._count()
 
     async def set_password(self, password: str) -> None:
         """Give the role this password, of which the server sees the verifier only."""
-        await self.tx.execute(f"ALTER ROLE {quote(self._role)} PASSWORD {_literal(verifier_of(password))}")
+        await self.tx.execute(f"ALTER ROLE {quote(self._role)} PASSWORD {literal(verifier_of(password))}")
 
     async def drop(self) -> None:
         """Remove the tenant's rows, or its schema with its role; and the record."""
@@ -107,7 +105,7 @@ class PostgresPlace:
 
     def _create(self) -> str:
         """Make the schema, which has no migrations yet, whatever one of its name had that somebody dropped."""
-        forget = f"DELETE FROM tenantmesh.applied_migrations WHERE schema_name = {_literal(self._schema)}"  # noqa: S608 - quoted
+        forget = f"DELETE FROM tenantmesh.applied_migrations WHERE schema_name = {literal(self._schema)}"  # noqa: S608 - quoted
         return f"CREATE SCHEMA {quote(self._schema)}; {forget}"
 
     async def _share(self) -> None:
@@ -126,20 +124,10 @@ class PostgresPlace:
         return [f"GRANT CONNECT ON DATABASE {quote(location.database)} TO {role}"] if location.own_database else []
 
     async def _count(self) -> dict[str, int]:
-        """How many rows of the tenant each table has that it may read."""
-        tables = await self.tx.fetch(
-            f"SELECT c.relname FROM {catalog.WITHIN} quote_ident($1)::regnamespace"  # noqa: S608 - constants
-            " AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND has_table_privilege(c.oid, 'SELECT')"
-            " ORDER BY c.relname",
-            self._schema,
-        )
-        if not tables:
-            return {}
-        counts = " UNION ALL ".join(
-            f"SELECT {_literal(row[0])}, count(*) FROM {quote(self._schema)}.{quote(row[0])}"  # noqa: S608 - quoted
-            for row in tables
-        )
-        return {row[0]: row[1] for row in await self.tx.fetch(counts)}
+        """How many rows of the tenant each table has."""
+        whose = self._tenant.tenant_id if self._tenant.pooled else None
+        rows = await self.tx.fetch("SELECT * FROM tenantmesh.row_counts($1, $2)", self._schema, whose)
+        return {row["name"]: row["rows"] for row in rows}
 
     async def _remove_rows(self) -> None:
         """Remove every row of a pooled tenant, those first that point to others."""
@@ -179,12 +167,12 @@ def _grants(schema: str, role: str, *, to_all: bool = False) -> list[str]:
     return grants
 
 
-def _limits(role: str, record: Record) -> list[str]:
-    """What a role is held to."""
+def _limits(role: str, record: Record, *, do: str = "ALTER") -> list[str]:
+    """What a role is held to, which is there or is created."""
     limits, login = record.limits, "LOGIN" if record.access_enabled else "NOLOGIN"
     idle = _milliseconds(limits.idle_in_transaction_timeout)
     return [
-        f"ALTER ROLE {role} {login} CONNECTION LIMIT {limits.max_connections}",
+        f"{do} ROLE {role} {login} CONNECTION LIMIT {limits.max_connections}",
         f"ALTER ROLE {role} SET statement_timeout = '{_milliseconds(limits.statement_timeout)}ms'",
         f"ALTER ROLE {role} SET idle_in_transaction_session_timeout = '{idle}ms'",
     ]
@@ -193,11 +181,6 @@ def _limits(role: str, record: Record) -> list[str]:
 def _terms(record: Record | None) -> object:
     """What of a record the role is held to."""
     return record and (record.limits, record.access_enabled)
-
-
-def _literal(text: str) -> str:
-    """A text as SQL text, whatever is in it."""
-    return "'{}'".format(text.replace("'", "''"))
 
 
 def _milliseconds(span: timedelta | None) -> int:

@@ -117,16 +117,35 @@ class PostgresDatabases:
         if new:
             await self._registry.reserve(tenant, server)
         connections = await self.server_of(tenant)
-        own = OwnDatabases(connections)
         lone = new and self._settings.own_databases and tenant.tier is Tier.SILO
-        database = await (own.reserve(tenant, operation_id) if lone else own.find(tenant))
-        async with own.at(database) as there, self._held(tenant, there) as place:
+        holding = self._reserved(tenant, connections, operation_id) if lone else self._found(tenant, connections)
+        async with holding as place:
             if new and not await self._still(tenant, place.standing.location):
                 raise busy(connections.server, place.standing.location.schema)
             yield place
             gone = place.dropped or (place.standing.empty and not new)
         if gone:
             await self._forget(tenant, connections)
+
+    @asynccontextmanager
+    async def _reserved(
+        self, tenant: Tenant, connections: Connections, operation_id: str
+    ) -> AsyncIterator[PostgresPlace]:
+        """Hold a place in a database of the tenant's own, which is made if it is not there."""
+        own = OwnDatabases(connections)
+        async with own.at(await own.reserve(tenant, operation_id)) as there, self._held(tenant, there) as place:
+            yield place
+
+    @asynccontextmanager
+    async def _found(self, tenant: Tenant, connections: Connections) -> AsyncIterator[PostgresPlace]:
+        """Hold a place where it is: in the common database, which knows of others."""
+        async with self._held(tenant, connections) as place:
+            if not place.standing.elsewhere:
+                yield place
+                return
+        own = OwnDatabases(connections)
+        async with own.at(await own.find(tenant)) as there, self._held(tenant, there) as place:
+            yield place
 
     @asynccontextmanager
     async def _held(self, tenant: Tenant, connections: Connections) -> AsyncIterator[PostgresPlace]:

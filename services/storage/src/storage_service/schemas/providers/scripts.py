@@ -36,32 +36,41 @@ class _Statement:
     line: int
 
 
-async def run(tx: Transaction, scripts: Sequence[Script]) -> None:
-    """Run all of them, whole or not at all, in one round trip."""
+def literal(text: str) -> str:
+    """A text as SQL text, whatever is in it and however the server takes a backslash."""
+    return "E'{}'".format(text.replace("\\", "\\\\").replace("'", "''"))
+
+
+async def run(tx: Transaction, scripts: Sequence[Script], *, first: str, last: str) -> None:
+    """Run all of them in two round trips; a transaction in which one failed is good for nothing more.
+
+    Args:
+        tx: the transaction.
+        scripts: what to run.
+        first: statements of ours that go before.
+        last: statements of ours that go behind.
+    """
+    await tx.execute(f"{first}; SAVEPOINT scripts")
+    ours = f"SET CONSTRAINTS ALL IMMEDIATE; {last}; RELEASE SAVEPOINT scripts"
     try:
-        async with tx.transaction():
-            await tx.execute("\n;\n".join(script.sql for script in scripts))
+        await tx.execute("\n;\n".join([*(script.sql for script in scripts), ours]))
     except asyncpg.PostgresError as error:
         if not is_script_error(error):
             raise
-        # One round trip does not tell which statement it was. It is tried again, one by one, and undone again.
+        # One round trip does not tell which statement it was. They are tried again, one by one.
+        await tx.execute("ROLLBACK TO SAVEPOINT scripts")
         raise await _located(tx, scripts, error) from error
 
 
 async def _located(tx: Transaction, scripts: Sequence[Script], first: asyncpg.PostgresError) -> ScriptFailed:
-    attempt = tx.transaction()
-    await attempt.start()
-    try:
-        for script in scripts:
-            for number, statement in enumerate(_statements(script.sql), start=1):
-                try:
-                    await tx.execute(statement.sql)
-                except asyncpg.PostgresError as error:
-                    if error.sqlstate != first.sqlstate:
-                        return ScriptFailed(script, 0, 0)
-                    return ScriptFailed(script, number, statement.line)
-    finally:
-        await attempt.rollback()
+    for script in scripts:
+        for number, statement in enumerate(_statements(script.sql), start=1):
+            try:
+                await tx.execute(statement.sql)
+            except asyncpg.PostgresError as error:
+                if error.sqlstate != first.sqlstate:
+                    return ScriptFailed(script, 0, 0)
+                return ScriptFailed(script, number, statement.line)
     return ScriptFailed(scripts[-1], 0, 0)
 
 

@@ -9,7 +9,7 @@ from postgreskit.catalog import tenancy_violations
 from postgreskit.identifiers import quote
 from storage_service.blueprint.model import Migration, migration_failed, pending
 from storage_service.schemas.providers import catalog
-from storage_service.schemas.providers.scripts import ScriptFailed, run
+from storage_service.schemas.providers.scripts import ScriptFailed, literal, run
 
 
 async def hold(tx: Transaction, name: str, patience: int, *, whole_session: bool = False) -> None:
@@ -26,7 +26,9 @@ async def lacking(tx: Transaction, schema: str, migrations: Sequence[Migration])
     return pending(migrations, {one.version: one.sha256 for one in await catalog.applied(tx, schema)}, schema)
 
 
-async def apply(tx: Transaction, schema: str, migrations: Sequence[Migration], *, shared_by: str = "") -> None:
+async def apply(
+    tx: Transaction, schema: str, migrations: Sequence[Migration], *, shared_by: str = "", first: str = ""
+) -> None:
     """Apply migrations, all or none.
 
     Args:
@@ -34,19 +36,24 @@ async def apply(tx: Transaction, schema: str, migrations: Sequence[Migration], *
         schema: the schema that unqualified names mean.
         migrations: those it has not.
         shared_by: the role that tenants share the schema through; empty where it is one tenant's own.
+        first: statements that go before, in the same round trip.
     """
-    await tx.execute(f"SET LOCAL search_path = {quote(schema)}, public")
+    first = f"{first}; SET LOCAL search_path = {quote(schema)}, public"
     try:
-        await run(tx, [one.script for one in migrations])
+        await run(tx, [one.script for one in migrations], first=first, last=_applied(schema, migrations))
     except ScriptFailed as failed:
         version = next(one.version for one in migrations if one.script == failed.script)
         raise migration_failed(schema, version, failed.statement) from failed
     if shared_by:
         await _fence(tx, schema, migrations[-1].version, shared_by)
-    await tx.executemany(
-        "INSERT INTO tenantmesh.applied_migrations (schema_name, version, file, sha256) VALUES ($1, $2, $3, $4)",
-        [(schema, one.version, one.script.file, one.script.sha256) for one in migrations],
+
+
+def _applied(schema: str, migrations: Sequence[Migration]) -> str:
+    """Put on record that a schema has them."""
+    rows = ",".join(
+        f"({literal(schema)}, {one.version}, {literal(one.script.file)}, '{one.script.sha256}')" for one in migrations
     )
+    return f"INSERT INTO tenantmesh.applied_migrations (schema_name, version, file, sha256) VALUES {rows}"  # noqa: S608 - quoted
 
 
 async def _fence(tx: Transaction, schema: str, version: int, role: str) -> None:
