@@ -1,4 +1,7 @@
-"""What schemas of tenants cost, beside the same statements sent by hand; ratios within one run.
+"""What schemas of tenants cost, beside the same statements sent directly; ratios within one run.
+
+The first direct script sends exactly the statements that the service sends, its looks, locks and records included; the
+second those that somebody would write by hand who looks at nothing, locks nothing, and counts nothing.
 
 python tests/load/storage_schemas.py [schemas] [migrated]
 """
@@ -84,14 +87,50 @@ async def by_hand(connection: asyncpg.Connection, blueprint: Blueprint) -> None:
         await connection.execute("UPDATE by_hand.tenants SET seeded_at = now() WHERE name = $1", whose.own_name)
 
 
+class Replay:
+    """The very statements that the service sent for one tenant, sent for others."""
+
+    def __init__(self) -> None:
+        self._sent: list[tuple[str, tuple[object, ...]]] = []
+        self._whose = tenant("service")
+
+    async def record(self, databases: PostgresDatabases, schemas: Schemas) -> None:
+        await by_service(schemas)  # what is only so at first is nobody's cost
+        async with databases._home._opened().acquire() as connection:
+            connection.add_query_logger(self._heard)
+        self._whose = await by_service(schemas)
+        async with databases._home._opened().acquire() as connection:
+            connection.remove_query_logger(self._heard)
+        assert {"BEGIN;", "COMMIT;"} <= {query for query, _ in self._sent}
+
+    async def send(self, connection: asyncpg.Connection) -> None:
+        other = tenant("replay")
+
+        def of_other(what: object) -> object:
+            if not isinstance(what, str):
+                return what
+            named = what.replace(self._whose.own_name, other.own_name).replace(self._whose.key, other.key)
+            return named.replace(self._whose.tenant_id, other.tenant_id)
+
+        for query, arguments in self._sent:
+            if arguments:
+                await connection.fetch(of_other(query), *map(of_other, arguments))
+            else:
+                await connection.execute(of_other(query))
+
+    def _heard(self, query: asyncpg.connection.LoggedQuery) -> None:
+        self._sent.append((query.query, tuple(query.args)))
+
+
 def prefixed(values: dict[str, str]) -> dict[str, str]:
     return {f"seed.{name}": value for name, value in values.items()}
 
 
-async def by_service(schemas: Schemas) -> None:
+async def by_service(schemas: Schemas) -> Tenant:
     whose = tenant("service")
     await schemas.ensure(whose, operation_id="load-1", limits=Limits())
     await schemas.seed(whose, template="", variables=COMPANY)
+    return whose
 
 
 async def by_call(stub: rpc.SchemaServiceStub) -> None:
@@ -101,7 +140,7 @@ async def by_call(stub: rpc.SchemaServiceStub) -> None:
     await stub.SeedSchema(schema_pb2.SeedSchemaRequest(**about, variables=COMPANY))
 
 
-async def in_turns(calls: dict[str, Callable[[], Awaitable[None]]]) -> dict[str, float]:
+async def in_turns(calls: dict[str, Callable[[], Awaitable[object]]]) -> dict[str, float]:
     """Milliseconds of each, the median of rounds in which they take turns, now one first and now the other."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(ROUNDS + 5):
@@ -195,14 +234,20 @@ async def main(number: int, migrated: int) -> None:
             " (name text PRIMARY KEY, tenant_id uuid, created_at timestamptz, seeded_at timestamptz);"
             "CREATE TABLE by_hand.migrations (name text, version int, sha256 text, PRIMARY KEY (name, version))"
         )
+        replay = Replay()
+        await replay.record(databases, schemas)
+        direct = await asyncpg.connect(f"{address}/load")
+        stack.push_async_callback(direct.close)
         costs = await in_turns({
-            "by hand": lambda: by_hand(hand, blueprint),
-            "service": lambda: by_service(schemas),
+            "the same statements directly": lambda: replay.send(direct),
+            "fewer, by hand": lambda: by_hand(hand, blueprint),
+            "in process": lambda: by_service(schemas),
             "the process over gRPC": lambda: by_call(rpc.SchemaServiceStub(channel)),
         })  # fmt: skip
-        print("EnsureSchema + SeedSchema: " + ", ".join(
-            f"{name} {cost:.1f} ms ({cost / costs['by hand']:.2f} x)" for name, cost in costs.items()
-        ))  # fmt: skip
+        print("EnsureSchema + SeedSchema:")
+        same, by_hand_cost, *_ = costs.values()
+        for name, cost in costs.items():
+            print(f"  {name:<30} {cost:6.1f} ms  {cost / same:5.2f} x  {cost / by_hand_cost:5.2f} x by hand")
         await many(schemas, connection, number)
 
         forgetful = settings_of(f"{address}/forgetful", max_statements=1_000_000_000)

@@ -310,6 +310,41 @@ async def test_values_of_every_kind_survive(keeping, postgres, folder):
             )
 
 
+CIRCLE = """
+CREATE TABLE people (tenant_id uuid NOT NULL DEFAULT current_setting('app.tenant_id')::uuid,
+    person text, team text NOT NULL, PRIMARY KEY (tenant_id, person));
+CREATE TABLE badges (tenant_id uuid NOT NULL DEFAULT current_setting('app.tenant_id')::uuid,
+    badge text, person text NOT NULL, PRIMARY KEY (tenant_id, badge),
+    FOREIGN KEY (tenant_id, person) REFERENCES people);
+CREATE TABLE teams (tenant_id uuid NOT NULL DEFAULT current_setting('app.tenant_id')::uuid,
+    team text, head text NOT NULL, PRIMARY KEY (tenant_id, team), FOREIGN KEY (tenant_id, head) REFERENCES people);
+ALTER TABLE people ADD FOREIGN KEY (tenant_id, team) REFERENCES teams;
+"""
+IN_A_CIRCLE = """
+WITH t AS (INSERT INTO teams (team, head) VALUES ('sales', 'ada'), ('support', 'ben'))
+INSERT INTO people (person, team) VALUES ('ada', 'support'), ('ben', 'sales');
+INSERT INTO badges (badge, person) VALUES ('1', 'ada');
+"""
+
+
+@pytest.mark.parametrize("keeping", ["memory"], indirect=True)
+async def test_tables_that_point_at_each_other_are_seeded_exported_removed_and_restored(keeping, postgres, folder):
+    template = {"default": {"template.toml": 'version = "1"', "01_circle.sql": IN_A_CIRCLE}}
+    blueprint = folder({"0001_circle.sql": CIRCLE}, template)
+    async with world_of(await postgres.database(), blueprint=blueprint) as world:
+        dumps = PostgresDumps(world.databases, Programs(programs()))
+        here = replace(keeping, world=world, exports=Exports(world.schemas, dumps, keeping.vault, world.blueprint))
+        for tier in (Tier.SILO, Tier.POOLED):
+            old, new = await world.made(tier, seeded=True), await world.made(tier)
+            before = await here.told(old)
+            assert {name: table.rows for name, table in before.items()} == {"badges": 1, "people": 2, "teams": 2}
+            await here.export(old)
+            assert await world.schemas.delete(old)
+            assert await world.left(old) == []
+            await here.restore(new, source=old)
+            assert await here.told(new) == before
+
+
 async def ensured(world, tenant):
     await world.ensure(tenant)
     return tenant

@@ -165,6 +165,21 @@ async def test_a_broken_template_leaves_nothing_and_the_statement_is_named(world
     assert await world.schemas.delete(tenant)
 
 
+@pytest.mark.parametrize("tier", OWN)
+async def test_rows_that_break_a_deferred_constraint_in_the_end_leave_nothing_and_it_is_named(postgres, folder, tier):
+    migration = """CREATE TABLE parts (tenant_id uuid NOT NULL DEFAULT current_setting('app.tenant_id')::uuid,
+        part text, whole text NOT NULL, PRIMARY KEY (tenant_id, part),
+        CONSTRAINT parts_of_a_whole FOREIGN KEY (tenant_id, whole) REFERENCES parts DEFERRABLE INITIALLY DEFERRED)"""
+    template = {"template.toml": 'version = "1"', "01_parts.sql": "INSERT INTO parts (part, whole) VALUES ('a', 'b')"}
+    blueprint = folder({"0001_parts.sql": migration}, {"default": template})
+    async with world_of(await postgres.database(), blueprint=blueprint) as world:
+        tenant = await world.made(tier)
+        with pytest.raises(Conflict, match=r"break the constraint parts\.parts_of_a_whole") as failed:
+            await world.seed(tenant)
+        assert failed.value.reason == "TEMPLATE_FAILED"
+        assert (await world.schemas.get(tenant)).record.seed is None
+
+
 async def test_a_broken_migration_leaves_nothing_of_a_new_schema(world, folder, with_blueprint):
     migrations = {"0001_fine.sql": "CREATE TABLE a (x int);", "0002_broken.sql": "CREATE TABLE b (x int);\nSELECT 1/0;"}
     broken = with_blueprint(world, folder(migrations=migrations))

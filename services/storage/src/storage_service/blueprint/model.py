@@ -128,10 +128,16 @@ def migration_failed(schema: str, version: int, statement: int, problem: str = "
     )
 
 
-def template_failed(template: Template, file: str, statement: int, line: int) -> Fault:
+def constraint_broken(constraint: str) -> str:
+    """What is wrong with rows that break a constraint which is looked at when all of them are there."""
+    return f"The rows it leaves break the constraint {constraint}." if constraint else ""
+
+
+def template_failed(template: Template, file: str, statement: int, line: int, problem: str = "") -> Fault:
     """The fault of a template that cannot be used."""
+    problem = problem or f"Statement {statement} of {template.name}/{file}, in line {line}, failed."
     return Conflict(
-        f"Statement {statement} of {template.name}/{file}, in line {line}, failed. Nothing of it was kept.",
+        f"{problem} Nothing of it was kept.",
         reason="TEMPLATE_FAILED",
         facts={"template": template.name, "file": file, "statement": statement, "line": line},
     )

@@ -12,6 +12,7 @@ from postgreskit import Transaction
 from postgreskit.identifiers import quote
 from storage_service.exports.model import Table
 from storage_service.schemas.providers.catalog import tables
+from storage_service.schemas.providers.scripts import at_once
 
 # The same value is the same text in every session and on every server.
 SETTINGS = {"datestyle": "ISO", "intervalstyle": "iso_8601", "timezone": "UTC", "extra_float_digits": "1"}
@@ -53,6 +54,10 @@ class Rows:
 
     async def names(self) -> list[str]:
         """The tables, each behind those it points to."""
+        return [name for group in await self.groups() for name in group]
+
+    async def groups(self) -> list[tuple[str, ...]]:
+        """The same, and those together that point at each other."""
         return await tables(self.connection, self.schema)
 
     async def columns(self, table: str) -> list[Column]:
@@ -85,13 +90,24 @@ class Rows:
                 return name
         return ""
 
-    async def copy_to(self, other: Rows, name: str, tenant_id: str) -> None:
-        """Copy a table's rows into the same table elsewhere, where they become those of that tenant."""
+    async def copy_to(self, other: Rows, names: Sequence[str], tenant_id: str) -> None:
+        """Copy the rows of tables that point at each other into the same tables elsewhere, as those of that tenant."""
+        passed = [await self._pass(other, name, tenant_id) for name in names]
+        inserts = at_once(
+            f"INSERT INTO {quote(other.schema)}.{quote(name)} ({listed}) OVERRIDING SYSTEM VALUE"  # noqa: S608 - quoted
+            f" SELECT {listed} FROM {quote(passing)}"
+            for name, (passing, listed) in zip(names, passed, strict=True)
+        )
+        drop = ", ".join(quote(passing) for passing, _ in passed)
+        await other.connection.execute(f"{inserts}; DROP TABLE {drop}", timeout=LONG)
+
+    async def _pass(self, other: Rows, name: str, tenant_id: str) -> tuple[str, str]:
+        """Copy a table's rows beside the same table elsewhere; answer where they are, and their columns."""
         there = {one.name for one in await other.columns(name)}
         columns = [one for one in await self.columns(name) if not one.made and one.name in there]
         values = ", ".join(f"'{tenant_id}'::uuid" if one.tenant else quote(one.name) for one in columns)
-        listed = ", ".join(quote(one.name) for one in columns)
-        target, passing = f"{quote(other.schema)}.{quote(name)}", f"passing_{name}"[:_NAME_LIMIT]
+        listed, passing = ", ".join(quote(one.name) for one in columns), f"passing_{name}"[:_NAME_LIMIT]
+        target = f"{quote(other.schema)}.{quote(name)}"
         # Row-level security does not know COPY, but it knows INSERT.
         await other.connection.execute(
             f"CREATE TEMP TABLE {quote(passing)} ON COMMIT DROP AS SELECT {listed} FROM {target} WITH NO DATA"  # noqa: S608 - quoted
@@ -102,11 +118,7 @@ class Rows:
             rows.seek(0)
             names = [one.name for one in columns]
             await other.connection.copy_to_table(passing, source=rows, columns=names, timeout=LONG)
-        await other.connection.execute(
-            f"INSERT INTO {target} ({listed}) OVERRIDING SYSTEM VALUE SELECT {listed} FROM {quote(passing)};"  # noqa: S608 - quoted
-            f" DROP TABLE {quote(passing)}",
-            timeout=LONG,
-        )
+        return passing, listed
 
     async def continue_sequences(self, other: Rows) -> None:
         """Let sequences elsewhere go on behind where they stand here."""

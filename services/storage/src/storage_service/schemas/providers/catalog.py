@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import asyncpg
@@ -140,8 +140,8 @@ async def keep(tx: Transaction, record: Record, location: Location) -> None:
     )
 
 
-async def tables(tx: Transaction, schema: str) -> list[str]:
-    """The tables of a schema, each behind those it points to."""
+async def tables(tx: Transaction, schema: str) -> list[tuple[str, ...]]:
+    """The tables of a schema, each behind those it points to; those that point at each other stand together."""
     names = await tx.fetch(
         f"SELECT c.relname FROM {WITHIN} quote_ident($1)::regnamespace"  # noqa: S608 - constants
         " AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY c.relname",
@@ -155,11 +155,25 @@ async def tables(tx: Transaction, schema: str) -> list[str]:
         ),
         schema,
     )
-    order: dict[str, set[str]] = {row[0]: set() for row in names}
+    targets: dict[str, set[str]] = {row[0]: set() for row in names}
     for here, there in pointing:
-        if here in order and there in order:
-            order[here].add(there)
-    return list(TopologicalSorter(order).static_order())
+        if here in targets and there in targets:
+            targets[here].add(there)
+    return in_order(targets)
+
+
+def in_order(targets: Mapping[str, Collection[str]]) -> list[tuple[str, ...]]:
+    """Names, each behind those it points to; those that point at each other, over however many, stand together."""
+    groups = {name: (name,) for name in targets}
+    while True:
+        order: TopologicalSorter[tuple[str, ...]] = TopologicalSorter()
+        for name, there in targets.items():
+            order.add(groups[name], *sorted({groups[one] for one in there} - {groups[name]}))
+        try:
+            return list(order.static_order())
+        except CycleError as error:
+            together = tuple(sorted({name for group in error.args[1] for name in group}))
+            groups |= dict.fromkeys(together, together)
 
 
 async def applied(tx: Transaction, schema: str) -> list[Applied]:

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 from postgreskit import Transaction
 from postgreskit.identifiers import quote
-from storage_service.blueprint.model import Migration, Template, template_failed
+from storage_service.blueprint.model import Migration, Template, constraint_broken, template_failed
 from storage_service.schemas.model import Record, Standing, Tenant
 from storage_service.schemas.providers import catalog, steps
 from storage_service.schemas.providers.scram import verifier_of
-from storage_service.schemas.providers.scripts import ScriptFailed, literal, run
+from storage_service.schemas.providers.scripts import ScriptFailed, at_once, literal, run
 
 
 class PostgresPlace:
@@ -83,7 +83,8 @@ class PostgresPlace:
         try:
             await run(self.tx, template.scripts, first=as_tenant, last="RESET ROLE")
         except ScriptFailed as failed:
-            raise template_failed(template, failed.script.file, failed.statement, failed.line) from failed
+            where = (failed.script.file, failed.statement, failed.line)
+            raise template_failed(template, *where, constraint_broken(failed.broken)) from failed
         return await self._count()
 
     async def set_password(self, password: str) -> None:
@@ -131,10 +132,10 @@ class PostgresPlace:
 
     async def _remove_rows(self) -> None:
         """Remove every row of a pooled tenant, those first that point to others."""
-        for table in reversed(await catalog.tables(self.tx, self._schema)):
+        schema, whose = quote(self._schema), literal(self._tenant.tenant_id)
+        for group in reversed(await catalog.tables(self.tx, self._schema)):
             await self.tx.execute(
-                f"DELETE FROM {quote(self._schema)}.{quote(table)} WHERE tenant_id = $1",  # noqa: S608 - quoted
-                self._tenant.tenant_id,
+                at_once(f"DELETE FROM {schema}.{quote(table)} WHERE tenant_id = {whose}" for table in group)  # noqa: S608 - quoted
             )
 
     async def _drop_own(self) -> None:

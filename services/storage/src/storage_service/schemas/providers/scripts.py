@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -16,18 +16,20 @@ from storage_service.schemas.providers.errors import is_script_error
 class ScriptFailed(Exception):  # noqa: N818 - names what happened
     """A statement of a script failed, and the script is to blame for it."""
 
-    def __init__(self, script: Script, statement: int, line: int) -> None:
+    def __init__(self, script: Script, statement: int, line: int, broken: str = "") -> None:
         """Say which one.
 
         Args:
             script: the one that failed.
             statement: its number, counted from 1; 0 where nobody can tell.
             line: where it begins in the file.
+            broken: the deferred constraint that did not hold when all had been run.
         """
-        super().__init__(f"{script.file}, statement {statement}, line {line}")
+        super().__init__(f"{script.file}, statement {statement}, line {line} {broken}".rstrip())
         self.script = script
         self.statement = statement
         self.line = line
+        self.broken = broken
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,12 @@ class _Statement:
 def literal(text: str) -> str:
     """A text as SQL text, whatever is in it and however the server takes a backslash."""
     return "E'{}'".format(text.replace("\\", "\\\\").replace("'", "''"))
+
+
+def at_once(statements: Iterable[str]) -> str:
+    """Several changes of rows as one statement, behind which foreign keys are looked at: they may be a circle."""
+    *others, last = statements
+    return f"WITH {', '.join(f's{n} AS ({sql})' for n, sql in enumerate(others))} {last}" if others else last
 
 
 async def run(tx: Transaction, scripts: Sequence[Script], *, first: str, last: str) -> None:
@@ -71,7 +79,7 @@ async def _located(tx: Transaction, scripts: Sequence[Script], first: asyncpg.Po
                 if error.sqlstate != first.sqlstate:
                     return ScriptFailed(script, 0, 0)
                 return ScriptFailed(script, number, statement.line)
-    return ScriptFailed(scripts[-1], 0, 0)
+    return ScriptFailed(scripts[-1], 0, 0, broken=f"{first.table_name}.{first.constraint_name}")
 
 
 def _statements(sql: str) -> Iterator[_Statement]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from postgreskit import Transaction
 from postgreskit.catalog import tenancy_violations
 from postgreskit.identifiers import quote
-from storage_service.blueprint.model import Migration, migration_failed, pending
+from storage_service.blueprint.model import Migration, constraint_broken, migration_failed, pending
 from storage_service.schemas.providers import catalog
 from storage_service.schemas.providers.scripts import ScriptFailed, literal, run
 
@@ -43,7 +43,7 @@ async def apply(
         await run(tx, [one.script for one in migrations], first=first, last=_applied(schema, migrations))
     except ScriptFailed as failed:
         version = next(one.version for one in migrations if one.script == failed.script)
-        raise migration_failed(schema, version, failed.statement) from failed
+        raise migration_failed(schema, version, failed.statement, constraint_broken(failed.broken)) from failed
     if shared_by:
         await _fence(tx, schema, migrations[-1].version, shared_by)
 

@@ -117,13 +117,15 @@ class PostgresDumps:
 
     async def _copy(self, source: Rows, target: Rows, tenant: Tenant, export: Export) -> AsyncIterator[str]:
         """Copy table by table, each behind those it points to, and compare what arrived with what was sent."""
-        here, there = await source.names(), await target.names()
-        for name in here:
-            if name not in there and (await source.table(name)).rows:
+        here, there = await source.names(), await target.groups()
+        for name in set(here).difference(*there):
+            if (await source.table(name)).rows:
                 raise corrupt(export.export_id, table=name)
-        for name in there:
-            if name in here:
-                await source.copy_to(target, name, tenant.tenant_id)
+        for group in there:
+            names = [name for name in group if name in here]
+            if names:
+                await source.copy_to(target, names, tenant.tenant_id)
+            for name in names:
                 if await target.table(name) != await source.table(name):
                     raise corrupt(export.export_id, table=name)
                 yield name
