@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SMALL = ("--only", "postgres,mailsink")
 DEFAULT = {
     *("postgres", "temporal", "objectstore", "nameserver", "mailsink"),
-    *("tenants", "identity", "storage", "dns", "notifications", "infrastructure", "gateway"),
+    *("tenants", "identity", "storage", "dns", "notifications", "infrastructure", "deployments", "gateway"),
 }
 
 

@@ -63,6 +63,7 @@ MESH = (
     STORAGE,
     NOTIFICATIONS,
     service("infrastructure", "infrastructure stacks of tenants"),
+    service("deployments", "deployments of the product for tenants"),
 )
 
 COMPONENTS: tuple[Component, ...] = (

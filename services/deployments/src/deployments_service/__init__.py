@@ -1,1 +1,1 @@
-"""Deployments of the product for tenants (Kubernetes, any CI/CD by webhook)."""
+"""Deployments of the product for tenants, by any CI/CD that takes a signed call."""
