@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from deployments_service import refusals
 from deployments_service.model import Action, Capability, Deployment, FailureReason, Report, State, failed
+from deployments_service.providers import refusals
 from settingskit import setting
 
 _Key = tuple[str, str]

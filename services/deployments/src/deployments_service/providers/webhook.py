@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from chassis import Mode
 from deployments_service.migrations import brought_up_to_date
 from deployments_service.model import Capability, Deployment, Report, SignedReport, State
-from deployments_service.webhook import signing
+from deployments_service.signing.model import verify
 from deployments_service.webhook.providers.http import Endpoint, HttpPipeline
 from deployments_service.webhook.service import Courier, Pace
 from deployments_service.webhook.store import DeploymentStore
@@ -211,7 +211,7 @@ class WebhookProvider:
 
     def verify(self, signed: SignedReport) -> None:
         """Raise SIGNATURE_INVALID or SIGNATURE_EXPIRED unless it is signed, and now."""
-        signing.verify(signed, self._secrets, self._clock())
+        verify(signed, self._secrets, self._clock())
 
     async def accept(self, signed: SignedReport, report: Report) -> tuple[State, bool]:
         """Put on record what a verified report says, once."""

@@ -13,7 +13,6 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from deployments_service import refusals
 from deployments_service.model import (
     Action,
     Deployment,
@@ -27,8 +26,9 @@ from deployments_service.model import (
     State,
     Tier,
 )
+from deployments_service.providers import refusals
+from deployments_service.signing.model import text_of
 from deployments_service.webhook.model import Job, Settled
-from deployments_service.webhook.signing import text_of
 from faults import AlreadyExists, Conflict, NotFound
 from postgreskit import Database, Transaction
 

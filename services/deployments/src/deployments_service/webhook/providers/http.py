@@ -18,9 +18,9 @@ from uuid import uuid4
 import aiohttp
 
 from deployments_service.model import Deployment
+from deployments_service.signing.model import signatures
 from deployments_service.webhook.model import AddressRefused, Answer, body_of
 from deployments_service.webhook.providers.addresses import GuardedResolver, Network, check_literal, check_url
-from deployments_service.webhook.signing import signatures
 from faults import Unavailable
 
 _log = logging.getLogger(__name__)

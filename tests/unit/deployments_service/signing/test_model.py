@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from deployments_service.model import SignedReport
-from deployments_service.webhook.signing import signatures, verify
+from deployments_service.signing.model import signatures, verify
 from faults import Unauthenticated
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""Who may speak for a pipeline, and how we sign what we say to it."""
