@@ -303,3 +303,15 @@ async def test_memory_keeps_what_it_was_given(postgres):
     assert states([one]) == ["SENT"]
     assert message.recipient.email == "ada@engines.example"
     assert message.sender.name == "Acme Cloud"
+
+
+async def test_a_broken_template_of_theirs_is_named_at_the_start(postgres, tmp_path, caplog):
+    (tmp_path / "welcome").mkdir()
+    (tmp_path / "welcome" / "de.j2").write_text("{% extends layout %}\n{% block subject %}s{% endblock %}\n{% if %}")
+    told = await environment(postgres, NOTIFICATION_PROVIDER="memory", NOTIFICATION_TEMPLATES=str(tmp_path))
+    ready = {"tenant_name": "Analytical Engines", "login_url": "https://engines.example/login"}
+    async with serving(told) as service:
+        [named] = [one for one in caplog.records if one.getMessage() == "a template cannot be used"]
+        assert (named.template, named.levelname) == ("welcome", "ERROR")
+        assert named.problem.startswith("welcome/de.j2, line 3: ")
+        assert states([await service.send_one(template_id="resumed", variables=ready)]) == ["SENT"], "others go on"

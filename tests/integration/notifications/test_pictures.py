@@ -25,6 +25,7 @@ pytestmark = pytest.mark.timeout(300)  # the first one may have to fetch the bro
 PICTURES = CACHE.parent / "pictures"
 WRITER = MjmlWriter()
 NARROW, WIDE = 375, 760
+LANGUAGES = ("en", "de", "fr")
 BRANDING = Branding(
     product_name="Acme Cloud",
     primary_color="#3457d5",
@@ -66,14 +67,14 @@ async def browser():
 
 
 @pytest.mark.parametrize("name", WRITER.templates)
-async def test_a_picture_of_each_template_on_a_phone_and_on_a_desk(browser, tmp_path, name):
-    html = written(name, "en")
+async def test_a_picture_of_each_template_in_each_language_on_a_phone_and_on_a_desk(browser, tmp_path, name):
+    phones = "".join(frame(language, written(name, language), NARROW) for language in LANGUAGES)
     page = tmp_path / "page.html"
-    page.write_text(PAGE.format(height=1080, frames=frame("phone", html, NARROW) + frame("desk", html, WIDE)))
+    page.write_text(PAGE.format(height=1080, frames=phones + frame("desk", written(name, LANGUAGES[0]), WIDE)))
     PICTURES.mkdir(parents=True, exist_ok=True)
     picture = PICTURES / f"{name}.png"
     picture.unlink(missing_ok=True)
-    await browser.picture(page.as_uri(), picture, width=NARROW + 16 + WIDE, height=1080)
+    await browser.picture(page.as_uri(), picture, width=3 * (NARROW + 16) + WIDE, height=1080)
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size > 20_000, "an empty page is smaller"
 

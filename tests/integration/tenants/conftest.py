@@ -38,7 +38,7 @@ from tenantmesh.tenants.v1 import subscription_service_pb2_grpc as subscription_
 from tenantmesh.tenants.v1 import tenant_service_pb2 as tenant_pb
 from tenantmesh.tenants.v1 import tenant_service_pb2_grpc as tenant_rpc
 from tenants_service import app
-from tenants_service.migrations import Schema
+from tenants_service.migrations import schema
 from tenants_service.settings import TenantsSettings
 from tenants_service.store import Records
 from tenants_service.watching.service import Tail
@@ -77,7 +77,7 @@ async def settings(postgres, request) -> TenantsSettings:
             **await environment(postgres, **getattr(request.module, "SETTINGS", {})),
         }
     )
-    async with Schema(settings):
+    async with schema(settings):
         return settings
 
 

@@ -23,7 +23,7 @@ from tenantmesh.tenants.v1 import resource_service_pb2_grpc as resource_rpc
 from tenantmesh.tenants.v1 import tenant_service_pb2 as tenant_pb
 from tenantmesh.tenants.v1 import tenant_service_pb2_grpc as tenant_rpc
 from tenants_service import app
-from tenants_service.migrations import Schema
+from tenants_service.migrations import schema
 
 WRITES = 1000
 ACKNOWLEDGED = 300
@@ -101,7 +101,7 @@ async def settled(postgres):
         RPC_MAX_CONCURRENT="2000",
         DATABASE_POOL_WAIT="60s",
     )
-    async with Schema(app.configured({"MESH_MODE": "development", **settled})):
+    async with schema(app.configured({"MESH_MODE": "development", **settled})):
         return settled
 
 

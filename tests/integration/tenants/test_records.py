@@ -8,7 +8,7 @@ import pytest
 from faults import Fault
 from tenants_service.events.model import Event, change_of, derived_id
 from tenants_service.events.store import append
-from tenants_service.migrations import Schema
+from tenants_service.migrations import schema
 from tenants_service.store import MESH, seen_by
 
 
@@ -18,7 +18,7 @@ def event(tenant_id: UUID, revision: int = 1) -> Event:
 
 async def test_migrating_again_changes_nothing(settings, admin):
     before = await admin.fetchval("SELECT max(applied_at) FROM schema_migrations")
-    async with Schema(settings):
+    async with schema(settings):
         pass
     assert await admin.fetchval("SELECT max(applied_at) FROM schema_migrations") == before
 

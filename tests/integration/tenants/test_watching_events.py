@@ -14,7 +14,7 @@ from postgreskit import Database, Listener
 from tenants_service import app
 from tenants_service.events.model import Event, Filter
 from tenants_service.events.store import append
-from tenants_service.migrations import Schema
+from tenants_service.migrations import schema
 from tenants_service.watching.service import Tail
 from tenants_service.watching.store import EventRecord
 
@@ -113,7 +113,7 @@ async def test_a_stream_lives_through_restarts_of_the_database(own_postgres):
         async with records.of(tenant_id) as tx:
             await append(tx, [noticed(tenant_id, number)])
 
-    async with Schema(settings), Database(settings.database) as database:
+    async with schema(settings), Database(settings.database) as database:
         records, tail = app.opened(settings, database)
         async with tail, aclosing(tail.watch(EVERYTHING, after=0, silence=SILENCE)) as sightings:
             for number, end in enumerate([server.stop, server.kill]):

@@ -4,7 +4,7 @@ async with Database(settings.database) as database:
     async with database.tenant(tenant_id).transaction() as tx:
         await tx.execute("INSERT INTO leads ...")
 
-`postgreskit.catalog` is for the tests of services.
+`postgreskit.seal` hides what is kept in rows. `postgreskit.catalog` is for the tests of services.
 """
 
 from postgreskit.database import Database, Isolation, Session, TenantDatabase, Transaction
@@ -17,6 +17,7 @@ from postgreskit.migrations import MigrationReport, Target, migrate, migrate_on
 from postgreskit.pages import OpenPage, Page, Pages
 from postgreskit.pool import PoolStats
 from postgreskit.retry import retrying
+from postgreskit.schema import Schema
 from postgreskit.settings import DatabaseSettings
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Pages",
     "PoolStats",
     "RequestKey",
+    "Schema",
     "Session",
     "Target",
     "TenantDatabase",

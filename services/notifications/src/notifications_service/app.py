@@ -15,13 +15,12 @@ from chassis.resources import Resource
 from notifications_service.deliveries.service import Deliveries
 from notifications_service.deliveries.store import DeliveryLog
 from notifications_service.handlers import NotificationHandlers
-from notifications_service.migrations import Schema
+from notifications_service.migrations import schema
 from notifications_service.model import Mailbox
 from notifications_service.providers import PROVIDERS, provider_type, report_reader
 from notifications_service.reports.ports import Reader
 from notifications_service.reports.service import Reports
 from notifications_service.reports.store import ReportedMessages
-from notifications_service.seal import Seal
 from notifications_service.sending.model import Patience
 from notifications_service.sending.service import Bell, Letters, Sender
 from notifications_service.sending.store import DueMessages
@@ -31,9 +30,10 @@ from notifications_service.store import Records
 from notifications_service.suppressions.store import SuppressionList
 from notifications_service.suppressions.tokens import UnsubscribeTokens
 from notifications_service.templates.providers.mjml import MjmlWriter
-from notifications_service.templates.service import Templates
+from notifications_service.templates.service import Inspection, Templates
 from pagekit import PageTokens
 from postgreskit import Database, Listener
+from postgreskit.seal import Seal
 from tenantmesh.notifications.v1 import notification_service_pb2_grpc as rpc
 
 
@@ -62,7 +62,7 @@ async def main() -> None:
 async def migrate() -> None:
     """Bring the tables up to date, and end."""
     chosen, _ = read(os.environ)
-    async with Schema(chosen):
+    async with schema(chosen):
         pass
 
 
@@ -81,7 +81,7 @@ def compose(environ: Mapping[str, str]) -> Composed:
     chosen, provider_settings = read(environ)
     providers = [provider_type(name)(its) for name, its in zip(chosen.choice.providers, provider_settings, strict=True)]
     database = Database(chosen.database, application=SERVICE)
-    records, seal = Records(database, operator_role=chosen.operator_role), Seal(chosen.seal.secrets)
+    records, seal = Records(database, operator_role=chosen.operator_role), Seal(chosen.seal.secrets, label=SERVICE)
     bell = Bell(Listener(chosen.database, "notifications", every=timedelta(seconds=10)))
     templates = Templates(MjmlWriter(chosen.templates), chosen.brand.branding, chosen.language)
     tokens = UnsubscribeTokens(chosen.seal.secrets)
@@ -108,7 +108,7 @@ def compose(environ: Mapping[str, str]) -> Composed:
     return Composed(
         chosen.server,
         [Servicer(rpc.add_NotificationServiceServicer_to_server, handlers)],
-        [Schema(chosen), database, *providers, bell, sender],
+        [Inspection(templates), schema(chosen), database, *providers, bell, sender],
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from chassis import Servicer, serve
 from pagekit import PageTokens
 from postgreskit import Database, Listener
+from postgreskit.seal import Seal
 from settingskit import Problem, SettingsInvalid, load
 from tenantmesh.tenants.v1 import catalog_service_pb2_grpc as catalog_rpc
 from tenantmesh.tenants.v1 import event_service_pb2_grpc as event_rpc
@@ -30,13 +31,12 @@ from tenants_service.leads.tokens import LeadTokens
 from tenants_service.limits.model import Limit
 from tenants_service.limits.store import Limiter
 from tenants_service.limits.translate import Origins
-from tenants_service.migrations import Schema
+from tenants_service.migrations import schema
 from tenants_service.outbox.handlers import OutboxHandlers
 from tenants_service.plans.handlers import CatalogHandlers
 from tenants_service.projections import store as projections
 from tenants_service.projections.model import PROJECTIONS
 from tenants_service.resources.handlers import ResourceHandlers
-from tenants_service.seal import Seal
 from tenants_service.settings import TenantsSettings
 from tenants_service.signing.model import Schedule
 from tenants_service.signing.store import SigningKeys
@@ -63,7 +63,7 @@ async def main() -> None:
     await serve(
         SERVICE,
         servicers=servicers(settings, records, tail),
-        resources=[Schema(settings), database, tail, sweeper(settings, records)],
+        resources=[schema(settings), database, tail, sweeper(settings, records)],
         settings=settings.server,
     )
 
@@ -113,7 +113,7 @@ def servicers(
 
 async def migrate() -> None:
     """Bring the tables up to date, and end."""
-    async with Schema(configured()):
+    async with schema(configured()):
         pass
 
 
@@ -124,7 +124,7 @@ async def rebuild() -> None:
     if admin is None:
         raise SettingsInvalid([Problem("ADMIN_DATABASE_URL", "is required: projections are rebuilt by their owner")])
     async with (
-        Schema(settings),
+        schema(settings),
         Database(settings.database, application=SERVICE) as database,
         Database(replace(settings.database, url=admin), application=f"{SERVICE} rebuild") as owner,
     ):
@@ -169,7 +169,9 @@ def _now() -> datetime:
 
 
 def _seal(settings: TenantsSettings) -> Seal:
-    return Seal([secret.reveal() for secret in (settings.seal.secret, settings.seal.previous) if secret])
+    return Seal(
+        [secret.reveal() for secret in (settings.seal.secret, settings.seal.previous) if secret], label="tenants"
+    )
 
 
 def _lead_tokens(settings: TenantsSettings, records: Records, clock: Callable[[], datetime]) -> LeadTokens:

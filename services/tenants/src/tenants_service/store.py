@@ -31,7 +31,7 @@ from postgreskit import (
     request_key,
     retrying,
 )
-from tenants_service.seal import Seal
+from postgreskit.seal import Seal
 
 MESH = UUID(int=0)
 """The tenant that owns what belongs to no tenant."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -176,6 +177,13 @@ def test_the_nearest_language_is_taken(wanted, got):
 def test_the_services_language_comes_before_english():
     french = Templates(WRITER, EVERYTHING, "fr")
     assert french.write("resumed", WRITER.templates["resumed"].samples, Branding(), "pt").language == "fr"
+
+
+@pytest.mark.parametrize("name", WRITER.templates)
+def test_no_line_of_french_begins_with_its_punctuation(name):
+    written = WRITER.write(name, "fr", WRITER.templates[name].samples, EVERYTHING)
+    for text in (written.text, "".join(Page(written.html.partition("</head>")[2]).words)):
+        assert not re.search(r"\w [:;?!]", text), "a narrow screen breaks the line there"
 
 
 def test_what_became_too_large_is_refused():

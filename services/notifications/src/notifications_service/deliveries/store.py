@@ -21,9 +21,9 @@ from notifications_service.deliveries.model import (
     state_of,
 )
 from notifications_service.model import Branding, Failure, State, address_key
-from notifications_service.seal import Seal
 from notifications_service.store import Records
 from postgreskit import OpenPage, Transaction
+from postgreskit.seal import Seal
 
 _ADD: Final = """
 INSERT INTO deliveries (tenant_id, delivery_id, request_id, digest, operation_id, template_id, optional, content,

@@ -15,10 +15,10 @@ from faults import Fault
 from notifications_service.deliveries.model import Content
 from notifications_service.deliveries.store import SUM_UP, opened, suppressed
 from notifications_service.model import Branding, address_key
-from notifications_service.seal import Seal
 from notifications_service.sending.model import Claim, Outcome
 from notifications_service.store import Records
 from postgreskit import Transaction
+from postgreskit.seal import Seal
 
 _CLAIM: Final = """
 WITH due AS (

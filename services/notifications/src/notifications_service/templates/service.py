@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Self
 from urllib.parse import urlsplit
 
 from faults import Conflict, Invalid, NotFound
 from notifications_service.model import Branding
 from notifications_service.templates.model import Form, Rendered, Template
 from notifications_service.templates.ports import Writer
+
+_log = logging.getLogger(__name__)
 
 LARGEST = 1_048_576
 """Bytes of a message's two parts. Many mail servers take little more, and some show less."""
@@ -115,6 +119,28 @@ class Templates:
     def branded(self, branding: Branding) -> Branding:
         """A message's branding, and the service's own where that is empty."""
         return branding.over(self._branding)
+
+
+class Inspection:
+    """Names the templates that cannot be used while whoever has changed them is still looking. A resource."""
+
+    name = "templates"
+
+    def __init__(self, templates: Templates) -> None:
+        self._templates = templates
+
+    async def __aenter__(self) -> Self:
+        for template in self._templates.all():
+            if template.problem is not None:
+                facts = {"template": template.template_id, "problem": str(template.problem)}
+                _log.error("a template cannot be used", extra=facts)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Nothing is open."""
+
+    async def check(self) -> None:
+        """A template that cannot be used keeps nobody from the others."""
 
 
 def _check(template: Template, given: Mapping[str, str], recipient: int) -> None:

@@ -10,7 +10,7 @@ import asyncpg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from postgreskit import Transaction
-from tenants_service.seal import Seal
+from postgreskit.seal import Seal
 from tenants_service.signing.model import Schedule, Term, key_id_of, next_term
 from tenants_service.store import Records
 
