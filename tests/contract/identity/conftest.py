@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import pytest_asyncio
-from tests.fixtures.identityproviders import OPENERS, directory
+from tests.fixtures.identityproviders import OPENERS, auth0, directory
 
-__all__ = ["directory"]
+__all__ = ["auth0", "directory"]
 
 
 @pytest.fixture(params=sorted(OPENERS))

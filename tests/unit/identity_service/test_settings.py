@@ -43,6 +43,19 @@ def test_every_problem_is_listed_at_once():
     assert found.keys() >= {"DATABASE_URL", "IDENTITY_SECRET", "CREDENTIAL_CLAIM_LIFE", "LOCAL_ARGON2_ROUNDS"}
 
 
+def test_auth0_wants_its_credentials():
+    found = problems(**PRODUCTION, IDENTITY_PROVIDER="auth0", IDENTITY_SECRET="short")
+    assert found.keys() == {"AUTH0_CLIENT_ID", "AUTH0_CLIENT_SECRET", "AUTH0_DOMAIN", "IDENTITY_SECRET"}
+
+
+def test_auth0_is_reached_by_tls_and_taken_back_to_exact_places():
+    found = problems(
+        IDENTITY_PROVIDER="auth0", AUTH0_CLIENT_ID="mesh", AUTH0_CLIENT_SECRET="hunter2", AUTH0_DOMAIN="acme",
+        AUTH0_URL="http://auth0.example", AUTH0_CALLBACK_PATH="/*",
+    )  # fmt: skip
+    assert found.keys() == {"AUTH0_DOMAIN", "AUTH0_URL", "AUTH0_CALLBACK_PATH"}
+
+
 def test_a_provider_nobody_knows_is_refused():
     assert "must be one of" in problems(IDENTITY_PROVIDER="active-directory")["IDENTITY_PROVIDER"]
 

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 PROVIDERS: Mapping[str, str] = {
+    "auth0": "Auth0Provider",
     "local": "LocalProvider",
     "memory": "MemoryProvider",
 }
