@@ -185,6 +185,7 @@ def _lead_rules(settings: TenantsSettings) -> LeadRules:
         tier=Tier[settings.leads.tier.name],
         key_life=settings.leads.key_life,
         reserved_keys=frozenset(settings.names.reserved),
+        public_domains=settings.leads.public_domains,
         network=Limit("leads_of_network", settings.leads.per_network),
         email=Limit("keys_of_email", settings.leads.per_email),
         lead=Limit("tries_of_lead", settings.leads.per_lead),

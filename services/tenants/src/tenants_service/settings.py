@@ -13,6 +13,15 @@ from postgreskit import DatabaseSettings
 from settingskit import Problem, Secret, SettingsInvalid, nested, setting
 
 _SHORTEST_SECRET = 32
+PUBLIC_DOMAINS = tuple(
+    """
+    163.com 126.com aol.* bluewin.ch fastmail.* free.fr freenet.de gmail.com gmx.* googlemail.com hey.com hotmail.*
+    icloud.com laposte.net libero.it live.* mac.com mail.com mail.ru mailbox.org me.com msn.com naver.com orange.fr
+    outlook.* pm.me posteo.* proton.me protonmail.* qq.com rediffmail.com rocketmail.com seznam.cz t-online.de tuta.*
+    tutanota.* wanadoo.fr web.de wp.pl yahoo.* yandex.* ymail.com zoho.com
+    """.split()  # noqa: SIM905 - a list of words is read more easily
+)
+"""Where anybody gets an address: who had such a domain would be sent all the others who log in from there."""
 
 
 class SignUpTier(enum.Enum):
@@ -52,6 +61,11 @@ class LeadSettings:
     )
     per_email: int = setting("LEAD_LIMIT_EMAIL", default=5, minimum=1, help="Keys an hour for one e-mail address.")
     per_lead: int = setting("LEAD_LIMIT_TRIES", default=10, minimum=1, help="Tries an hour to verify one lead.")
+    public_domains: tuple[str, ...] = setting(
+        "LEAD_PUBLIC_DOMAINS",
+        default=PUBLIC_DOMAINS,
+        help="Domains of mail providers, which no visitor signs up with; `gmx.*` is all of gmx's. Empty lets all in.",
+    )
     trusted_proxies: tuple[str, ...] = setting(
         "TRUSTED_PROXIES",
         default=(),

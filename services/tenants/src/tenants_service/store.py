@@ -156,12 +156,14 @@ def _key(request: Message, tenant_id: str) -> RequestKey | None:
     request_id: str = getattr(request, "request_id", "")
     if not request_id:
         return None
-    call = context.current()
+    call, asked = context.current(), type(request)()
+    asked.CopyFrom(request)
+    asked.ClearField("request_id")  # a UUID is the same one however it is written
     return request_key(
         caller=call.principal.name if call and call.principal else "",
         method=request.DESCRIPTOR.full_name,
         request_id=request_id,
-        payload=request.SerializeToString(deterministic=True),
+        payload=asked.SerializeToString(deterministic=True),
         tenant_id=tenant_id or MESH,
     )
 

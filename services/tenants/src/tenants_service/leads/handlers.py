@@ -55,6 +55,7 @@ class Rules:
     tier: Tier = Tier.POOLED
     key_life: timedelta = timedelta(minutes=5)
     reserved_keys: frozenset[str] = frozenset()
+    public_domains: tuple[str, ...] = ()
     network: Limit = field(default_factory=lambda: Limit("leads_of_network", 60))
     email: Limit = field(default_factory=lambda: Limit("keys_of_email", 5))
     lead: Limit = field(default_factory=lambda: Limit("tries_of_lead", 10))
@@ -160,7 +161,8 @@ class LeadHandlers(rpc.LeadServiceServicer):
 
     def _leads(self, tx: Transaction) -> LeadRecords:
         now = self._clock()
-        return LeadRecords(LeadStore(tx, now), now=now, key_life=self._rules.key_life)
+        rules = self._rules
+        return LeadRecords(LeadStore(tx, now), now=now, key_life=rules.key_life, public_domains=rules.public_domains)
 
     def _limit(self, *charges: Charge) -> Spend:
         return lambda session: self._limiter.spend(session, charges)

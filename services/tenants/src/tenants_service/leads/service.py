@@ -21,6 +21,7 @@ from tenants_service.leads.model import (
     not_verified,
 )
 from tenants_service.leads.ports import Leads
+from tenants_service.names.model import domain_public, is_public
 from tenants_service.tenants.model import Address, Contact, Draft, Tenant, Tier
 from tenants_service.tenants.service import TenantRecords
 
@@ -39,8 +40,9 @@ class Conversion:
 class LeadRecords:
     """The leads, in one transaction, at one moment."""
 
-    def __init__(self, leads: Leads, *, now: datetime, key_life: timedelta) -> None:
+    def __init__(self, leads: Leads, *, now: datetime, key_life: timedelta, public_domains: Sequence[str] = ()) -> None:
         self._leads = leads
+        self._public_domains = public_domains
         self._now = now
         self._key_life = key_life
 
@@ -88,6 +90,9 @@ class LeadRecords:
                 facts={"lead_id": lead_id},
                 violations=[Violation("address", "is not the lead's")],
             )
+        for place, domain in enumerate(conversion.domains):
+            if is_public(domain, self._public_domains):
+                raise domain_public(domain, f"domains[{place}]")
         tenant = await tenants.create(_draft(lead, conversion, tier))
         after = replace(
             lead,

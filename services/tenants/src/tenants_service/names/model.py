@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,6 +25,7 @@ KEY_RULE = "3 to 31 characters: a letter, then letters, digits and hyphens, with
 # Labels with hyphens in the third and fourth place mean something to DNS, `xn--` above all.
 _DNS_PREFIX = re.compile(r"..--")
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+_SUFFIX = r"\.(com?\.)?[a-z]{2,}"
 _DOMAIN_LIMIT = 253
 _LOCAL_LIMIT = 64
 _EMAIL_LIMIT = 254
@@ -52,6 +53,16 @@ def is_key(text: str) -> bool:
 def is_reserved(key: str, more: frozenset[str] = frozenset()) -> bool:
     """Whether the mesh keeps the key for itself."""
     return _DNS_PREFIX.match(key) is not None or key in RESERVED or name_of(key) in {name_of(word) for word in more}
+
+
+def is_public(domain: str, providers: Iterable[str]) -> bool:
+    """Whether a domain is one of these; `gmx.*` is `gmx` under every country and generic suffix, such as `co.uk`."""
+    return any(
+        re.fullmatch(re.escape(provider.removesuffix(".*")) + _SUFFIX, domain)
+        if provider.endswith(".*")
+        else provider == domain
+        for provider in providers
+    )
 
 
 def key_of(text: str) -> str:
@@ -132,6 +143,16 @@ def domain_invalid(domain: str, field: str, rule: str) -> Fault:
         reason="DOMAIN_INVALID",
         facts={"field": field, "domain": domain, "rule": rule},
         violations=[Violation(field, rule)],
+    )
+
+
+def domain_public(domain: str, field: str) -> Fault:
+    """The fault of a host name that is nobody's to sign up with."""
+    return Invalid(
+        f"{domain} is a public mail provider's.",
+        reason="DOMAIN_PUBLIC",
+        facts={"field": field, "domain": domain},
+        violations=[Violation(field, "is a public mail provider's")],
     )
 
 

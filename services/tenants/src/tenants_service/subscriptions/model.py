@@ -13,7 +13,7 @@ from uuid import UUID
 from faults import AlreadyExists, Conflict, Fault, Invalid, NotFound, Violation
 from tenants_service.plans.model import Cycle, Plan
 from tenants_service.tenants.model import State as TenantState
-from tenants_service.tenants.model import Tenant, Tier
+from tenants_service.tenants.model import Tenant, Tier, plan_of_another_tier
 
 
 class State(enum.Enum):
@@ -118,11 +118,7 @@ def end_of_cycle(start: datetime, cycle: Cycle) -> datetime:
 def of_tier(plan: Plan, tenant: Tenant) -> Plan:
     """The plan, if it is of the tenant's tier."""
     if plan.tier is not tenant.tier:
-        raise Conflict(
-            f"The plan is of the tier {plan.tier.value}, the tenant of {tenant.tier.value}.",
-            reason="PLAN_OF_ANOTHER_TIER",
-            facts={"plan_id": plan.plan_id, "tier": tenant.tier.value},
-        )
+        raise plan_of_another_tier(plan.plan_id, plan.tier, tenant)
     return plan
 
 

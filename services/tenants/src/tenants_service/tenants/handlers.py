@@ -116,7 +116,9 @@ class TenantHandlers(rpc.TenantServiceServicer):
         """Read the tenant of a host name."""
         domain = domain_from(request.domain, "domain")
         async with self._records.of_all() as tx:
-            return pb.GetTenantByDomainResponse(tenant=tenant_to(await read_by_domain(tx, domain)))
+            tenant = await read_by_domain(tx, domain)
+        verified = domain in tenant.verified_domains
+        return pb.GetTenantByDomainResponse(tenant=tenant_to(tenant), domain_verified=verified)
 
     async def CheckTenantKey(self, request: pb.CheckTenantKeyRequest, context: Context) -> pb.CheckTenantKeyResponse:
         """Say whether a key can be had."""

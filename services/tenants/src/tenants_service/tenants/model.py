@@ -158,6 +158,15 @@ def not_found(**name: object) -> Fault:
     return NotFound("There is no such tenant.", reason="TENANT_NOT_FOUND", facts=name)
 
 
+def plan_of_another_tier(plan_id: UUID, tier: Tier, tenant: Tenant) -> Fault:
+    """The fault of a tenant and a plan that do not go together."""
+    return Conflict(
+        f"The plan is of the tier {tier.value}, the tenant of {tenant.tier.value}.",
+        reason="PLAN_OF_ANOTHER_TIER",
+        facts={"plan_id": plan_id, "tier": tenant.tier.value},
+    )
+
+
 def state_forbids(tenant: Tenant, allowed: Iterable[State]) -> Fault:
     """The fault of what cannot be done in the state the tenant is in."""
     names = sorted(state.value for state in allowed)

@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from tenants_service.names.model import Holder
-from tenants_service.tenants.model import Tenant
+from tenants_service.tenants.model import Tenant, Tier
 
 
 class Names(Protocol):
@@ -44,6 +44,10 @@ class Tenants(Protocol):
 
     async def children(self, tenant_id: UUID) -> int:
         """How many tenants that are not deleted belong to it."""
+        ...
+
+    async def subscribed(self, tenant_id: UUID) -> tuple[UUID, Tier] | None:
+        """The plan of its subscription that is not over, and the tier of that plan."""
         ...
 
     async def add(self, tenant: Tenant, event_type: str, data: Mapping[str, object]) -> Tenant:

@@ -19,6 +19,7 @@ from tenants_service.tenants.model import (
     State,
     Tenant,
     not_found,
+    plan_of_another_tier,
     shielded,
     state_forbids,
 )
@@ -62,7 +63,7 @@ class TenantRecords:
     async def check_key(self, text: str) -> KeyCheck:
         """Whether a text can be had as a key, and which similar ones can."""
         wish = text if is_key(text) else key_of(text)
-        candidates = list(dict.fromkeys(similar_keys(wish))) if wish else []
+        candidates = list(dict.fromkeys(similar_keys(key_of(text)))) if wish else []
         holders = await self._names.holders([wish, *candidates], self._now)
         free = [one for one in candidates if name_of(one) not in holders and not is_reserved(one, self._reserved_keys)]
         check = KeyCheck(
@@ -94,9 +95,9 @@ class TenantRecords:
         changed = news(tenant, changes)
         if not changed:
             return tenant
-        if "tier" in changed and tenant.state is not State.PENDING_PROVISION:
-            raise state_forbids(tenant, {State.PENDING_PROVISION})
         after = replace(tenant, update_time=self._now, **changed)
+        if "tier" in changed:
+            await self._check_tier(after)
         _check_domains(after.contacts, after.domains)
         if "domains" in changed:
             await self._names.claim_domains(after.domains, tenant_id, self._now)
@@ -153,6 +154,14 @@ class TenantRecords:
         if tenant is None:
             raise not_found(tenant_id=tenant_id)
         return tenant
+
+    async def _check_tier(self, tenant: Tenant) -> None:
+        """A tier is free to choose until something is made of it, and bound by what the tenant has subscribed to."""
+        if tenant.state is not State.PENDING_PROVISION:
+            raise state_forbids(tenant, {State.PENDING_PROVISION})
+        subscribed = await self._tenants.subscribed(tenant.tenant_id)
+        if subscribed and subscribed[1] is not tenant.tier:
+            raise plan_of_another_tier(*subscribed, tenant)
 
     async def _check_parent(self, parent_id: UUID) -> None:
         parent = await self._tenants.find_shared(parent_id)

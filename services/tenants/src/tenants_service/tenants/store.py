@@ -50,6 +50,9 @@ _BY_DOMAIN = (
     f"{SELECT} WHERE delete_time IS NULL"  # noqa: S608 - our own text
     " AND tenant_id = (SELECT tenant_id FROM tenant_domains WHERE domain = $1)"
 )
+_SUBSCRIBED = (
+    "SELECT plan_id, tier FROM subscriptions WHERE tenant_id = $1 AND state IN ('PENDING', 'ACTIVE', 'INACTIVE')"
+)
 _CHILDREN = "SELECT count(*) FROM tenants WHERE parent_tenant_id = $1 AND delete_time IS NULL"
 
 
@@ -75,6 +78,11 @@ class TenantStore:
         """How many tenants that are not deleted belong to it."""
         async with self._records.everybodys(self._tx):
             return int(await self._tx.fetchval(_CHILDREN, tenant_id))
+
+    async def subscribed(self, tenant_id: UUID) -> tuple[UUID, Tier] | None:
+        """The plan of its subscription that is not over, and the tier of that plan."""
+        row = await self._tx.fetchrow(_SUBSCRIBED, tenant_id)
+        return (row["plan_id"], Tier[row["tier"]]) if row else None
 
     async def add(self, tenant: Tenant, event_type: str, data: Mapping[str, object]) -> Tenant:
         """Write a new tenant and its event."""

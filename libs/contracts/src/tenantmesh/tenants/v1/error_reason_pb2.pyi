@@ -129,8 +129,9 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_PLAN_ARCHIVED: _ErrorReason.ValueType  # 35
     """FAILED_PRECONDITION: the plan is archived. Metadata: `plan_id`. Choose one that is not."""
     ERROR_REASON_PLAN_OF_ANOTHER_TIER: _ErrorReason.ValueType  # 36
-    """FAILED_PRECONDITION: the plan is of another tier than the tenant. Metadata: `plan_id`, `tier`. Ask the provisioning
-    service to change the tier first.
+    """FAILED_PRECONDITION: the plan is of another tier than the tenant is, or is to be. Metadata: `plan_id`, `tier`. Ask the
+    provisioning service to change the tier first; before a tenant is provisioned, cancel its subscription, change the
+    tier, and subscribe anew.
     """
     ERROR_REASON_SUBSCRIPTION_NOT_FOUND: _ErrorReason.ValueType  # 37
     """NOT_FOUND: the tenant has no such subscription. Metadata: `tenant_id`, `subscription_id`. List its subscriptions to
@@ -213,6 +214,10 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_OUTBOX_STATE_FORBIDS: _ErrorReason.ValueType  # 57
     """FAILED_PRECONDITION: the entry's state does not allow it. Metadata: `outbox_entry_id`, `state`. Read the entry and
     decide again.
+    """
+    ERROR_REASON_DOMAIN_PUBLIC: _ErrorReason.ValueType  # 58
+    """INVALID_ARGUMENT: the domain is that of a public mail provider, where anybody gets an address. Metadata: `field`,
+    `domain`. Name a domain of the company's own.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -327,8 +332,9 @@ ERROR_REASON_PLAN_KEY_TAKEN: ErrorReason.ValueType  # 34
 ERROR_REASON_PLAN_ARCHIVED: ErrorReason.ValueType  # 35
 """FAILED_PRECONDITION: the plan is archived. Metadata: `plan_id`. Choose one that is not."""
 ERROR_REASON_PLAN_OF_ANOTHER_TIER: ErrorReason.ValueType  # 36
-"""FAILED_PRECONDITION: the plan is of another tier than the tenant. Metadata: `plan_id`, `tier`. Ask the provisioning
-service to change the tier first.
+"""FAILED_PRECONDITION: the plan is of another tier than the tenant is, or is to be. Metadata: `plan_id`, `tier`. Ask the
+provisioning service to change the tier first; before a tenant is provisioned, cancel its subscription, change the
+tier, and subscribe anew.
 """
 ERROR_REASON_SUBSCRIPTION_NOT_FOUND: ErrorReason.ValueType  # 37
 """NOT_FOUND: the tenant has no such subscription. Metadata: `tenant_id`, `subscription_id`. List its subscriptions to
@@ -411,4 +417,8 @@ whoever holds it goes on.
 ERROR_REASON_OUTBOX_STATE_FORBIDS: ErrorReason.ValueType  # 57
 """FAILED_PRECONDITION: the entry's state does not allow it. Metadata: `outbox_entry_id`, `state`. Read the entry and
 decide again.
+"""
+ERROR_REASON_DOMAIN_PUBLIC: ErrorReason.ValueType  # 58
+"""INVALID_ARGUMENT: the domain is that of a public mail provider, where anybody gets an address. Metadata: `field`,
+`domain`. Name a domain of the company's own.
 """

@@ -126,11 +126,13 @@ class LeadServiceServicer:
 
         Lead, tenant, contact and domains are written in one transaction; of two calls at once exactly one wins. The lead
         becomes the tenant's primary contact, so the domain of its e-mail address must be among the domains. The tenant is
-        of the tier the settings name for sign-ups.
+        of the tier the settings name for sign-ups. The domain of a public mail provider is nobody's to sign up with: whoever
+        had it would be sent all the others who log in from there.
 
         Reasons: LEAD_NOT_FOUND, LEAD_TOKEN_MISSING, LEAD_TOKEN_INVALID, LEAD_TOKEN_EXPIRED, LEAD_TOKEN_OF_ANOTHER,
         LEAD_NOT_VERIFIED, LEAD_CONVERTED, LEAD_ADDRESS_MISMATCH, TENANT_KEY_TAKEN, TENANT_KEY_RESERVED,
-        TENANT_KEY_QUARANTINED, DOMAIN_INVALID, DOMAIN_TAKEN, EMAIL_INVALID, EMAIL_DOMAIN_FOREIGN, REQUEST_ID_REUSED.
+        TENANT_KEY_QUARANTINED, DOMAIN_INVALID, DOMAIN_PUBLIC, DOMAIN_TAKEN, EMAIL_INVALID, EMAIL_DOMAIN_FOREIGN,
+        REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

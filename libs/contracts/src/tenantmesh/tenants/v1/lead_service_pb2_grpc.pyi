@@ -69,11 +69,13 @@ class LeadServiceStub:
 
     Lead, tenant, contact and domains are written in one transaction; of two calls at once exactly one wins. The lead
     becomes the tenant's primary contact, so the domain of its e-mail address must be among the domains. The tenant is
-    of the tier the settings name for sign-ups.
+    of the tier the settings name for sign-ups. The domain of a public mail provider is nobody's to sign up with: whoever
+    had it would be sent all the others who log in from there.
 
     Reasons: LEAD_NOT_FOUND, LEAD_TOKEN_MISSING, LEAD_TOKEN_INVALID, LEAD_TOKEN_EXPIRED, LEAD_TOKEN_OF_ANOTHER,
     LEAD_NOT_VERIFIED, LEAD_CONVERTED, LEAD_ADDRESS_MISMATCH, TENANT_KEY_TAKEN, TENANT_KEY_RESERVED,
-    TENANT_KEY_QUARANTINED, DOMAIN_INVALID, DOMAIN_TAKEN, EMAIL_INVALID, EMAIL_DOMAIN_FOREIGN, REQUEST_ID_REUSED.
+    TENANT_KEY_QUARANTINED, DOMAIN_INVALID, DOMAIN_PUBLIC, DOMAIN_TAKEN, EMAIL_INVALID, EMAIL_DOMAIN_FOREIGN,
+    REQUEST_ID_REUSED.
     """
     GetLead: grpc.UnaryUnaryMultiCallable[lead_service_pb2.GetLeadRequest, lead_service_pb2.GetLeadResponse]
     """Reads a lead.
@@ -134,11 +136,13 @@ class LeadServiceAsyncStub(LeadServiceStub):
 
     Lead, tenant, contact and domains are written in one transaction; of two calls at once exactly one wins. The lead
     becomes the tenant's primary contact, so the domain of its e-mail address must be among the domains. The tenant is
-    of the tier the settings name for sign-ups.
+    of the tier the settings name for sign-ups. The domain of a public mail provider is nobody's to sign up with: whoever
+    had it would be sent all the others who log in from there.
 
     Reasons: LEAD_NOT_FOUND, LEAD_TOKEN_MISSING, LEAD_TOKEN_INVALID, LEAD_TOKEN_EXPIRED, LEAD_TOKEN_OF_ANOTHER,
     LEAD_NOT_VERIFIED, LEAD_CONVERTED, LEAD_ADDRESS_MISMATCH, TENANT_KEY_TAKEN, TENANT_KEY_RESERVED,
-    TENANT_KEY_QUARANTINED, DOMAIN_INVALID, DOMAIN_TAKEN, EMAIL_INVALID, EMAIL_DOMAIN_FOREIGN, REQUEST_ID_REUSED.
+    TENANT_KEY_QUARANTINED, DOMAIN_INVALID, DOMAIN_PUBLIC, DOMAIN_TAKEN, EMAIL_INVALID, EMAIL_DOMAIN_FOREIGN,
+    REQUEST_ID_REUSED.
     """
     GetLead: aio.UnaryUnaryMultiCallable[lead_service_pb2.GetLeadRequest, lead_service_pb2.GetLeadResponse]  # type: ignore[assignment]
     """Reads a lead.
@@ -220,11 +224,13 @@ class LeadServiceServicer(metaclass=abc_1.ABCMeta):
 
         Lead, tenant, contact and domains are written in one transaction; of two calls at once exactly one wins. The lead
         becomes the tenant's primary contact, so the domain of its e-mail address must be among the domains. The tenant is
-        of the tier the settings name for sign-ups.
+        of the tier the settings name for sign-ups. The domain of a public mail provider is nobody's to sign up with: whoever
+        had it would be sent all the others who log in from there.
 
         Reasons: LEAD_NOT_FOUND, LEAD_TOKEN_MISSING, LEAD_TOKEN_INVALID, LEAD_TOKEN_EXPIRED, LEAD_TOKEN_OF_ANOTHER,
         LEAD_NOT_VERIFIED, LEAD_CONVERTED, LEAD_ADDRESS_MISMATCH, TENANT_KEY_TAKEN, TENANT_KEY_RESERVED,
-        TENANT_KEY_QUARANTINED, DOMAIN_INVALID, DOMAIN_TAKEN, EMAIL_INVALID, EMAIL_DOMAIN_FOREIGN, REQUEST_ID_REUSED.
+        TENANT_KEY_QUARANTINED, DOMAIN_INVALID, DOMAIN_PUBLIC, DOMAIN_TAKEN, EMAIL_INVALID, EMAIL_DOMAIN_FOREIGN,
+        REQUEST_ID_REUSED.
         """
 
     @abc_1.abstractmethod

@@ -266,6 +266,9 @@ class GetTenantByDomainResponse(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: builtins.int
+    DOMAIN_VERIFIED_FIELD_NUMBER: builtins.int
+    domain_verified: builtins.bool
+    """Whether the tenant has proven that the domain is its own."""
     @builtins.property
     def tenant(self) -> tenant_pb2.Tenant:
         """The tenant."""
@@ -274,10 +277,11 @@ class GetTenantByDomainResponse(message.Message):
         self,
         *,
         tenant: tenant_pb2.Tenant | None = ...,
+        domain_verified: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["domain_verified", b"domain_verified", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

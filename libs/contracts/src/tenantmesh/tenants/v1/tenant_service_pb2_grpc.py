@@ -144,7 +144,8 @@ class TenantServiceServicer:
         """Reads the tenant of a host name, or of the domain of an e-mail address: where to send somebody who logs in.
 
         The domain is compared as a whole; `app.example.com` does not find the tenant of `example.com`. Deleted tenants are
-        not found.
+        not found. A domain is found from the moment a tenant names it, whether or not it has proven that the domain is its
+        own: the answer says which, and who sends people somewhere decides what that is worth.
 
         Reasons: TENANT_NOT_FOUND, DOMAIN_INVALID.
         """
@@ -175,18 +176,19 @@ class TenantServiceServicer:
     def UpdateTenant(self, request, context):
         """Changes what is kept about a tenant. It never changes its state, its key or its parent, and does nothing elsewhere.
 
-        The tier can be changed only while the tenant is PENDING_PROVISION; afterwards an operation moves it, see
-        RecordTenantTier. Contacts and domains are replaced as a whole.
+        The tier can be changed only while the tenant is PENDING_PROVISION and has no subscription to a plan of another tier;
+        afterwards an operation moves it, see RecordTenantTier. Contacts and domains are replaced as a whole.
 
-        Reasons: TENANT_NOT_FOUND, ETAG_MISMATCH, TENANT_STATE_FORBIDS, DOMAIN_INVALID, DOMAIN_TAKEN, EMAIL_INVALID,
-        EMAIL_DOMAIN_FOREIGN, REQUEST_ID_REUSED.
+        Reasons: TENANT_NOT_FOUND, ETAG_MISMATCH, TENANT_STATE_FORBIDS, PLAN_OF_ANOTHER_TIER, DOMAIN_INVALID, DOMAIN_TAKEN,
+        EMAIL_INVALID, EMAIL_DOMAIN_FOREIGN, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordTenantTier(self, request, context):
-        """Notes the tier that an operation has moved a tenant to.
+        """Notes the tier that an operation has moved a tenant to. Its subscription goes on as it is until UpdateSubscription
+        names a plan of the new tier, which it can from here on.
 
         Reasons: TENANT_NOT_FOUND, ETAG_MISMATCH, TENANT_STATE_FORBIDS, OPERATION_MISMATCH, REQUEST_ID_REUSED.
         """

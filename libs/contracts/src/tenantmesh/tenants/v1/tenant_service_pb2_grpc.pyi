@@ -57,7 +57,8 @@ class TenantServiceStub:
     """Reads the tenant of a host name, or of the domain of an e-mail address: where to send somebody who logs in.
 
     The domain is compared as a whole; `app.example.com` does not find the tenant of `example.com`. Deleted tenants are
-    not found.
+    not found. A domain is found from the moment a tenant names it, whether or not it has proven that the domain is its
+    own: the answer says which, and who sends people somewhere decides what that is worth.
 
     Reasons: TENANT_NOT_FOUND, DOMAIN_INVALID.
     """
@@ -76,14 +77,15 @@ class TenantServiceStub:
     UpdateTenant: grpc.UnaryUnaryMultiCallable[tenant_service_pb2.UpdateTenantRequest, tenant_service_pb2.UpdateTenantResponse]
     """Changes what is kept about a tenant. It never changes its state, its key or its parent, and does nothing elsewhere.
 
-    The tier can be changed only while the tenant is PENDING_PROVISION; afterwards an operation moves it, see
-    RecordTenantTier. Contacts and domains are replaced as a whole.
+    The tier can be changed only while the tenant is PENDING_PROVISION and has no subscription to a plan of another tier;
+    afterwards an operation moves it, see RecordTenantTier. Contacts and domains are replaced as a whole.
 
-    Reasons: TENANT_NOT_FOUND, ETAG_MISMATCH, TENANT_STATE_FORBIDS, DOMAIN_INVALID, DOMAIN_TAKEN, EMAIL_INVALID,
-    EMAIL_DOMAIN_FOREIGN, REQUEST_ID_REUSED.
+    Reasons: TENANT_NOT_FOUND, ETAG_MISMATCH, TENANT_STATE_FORBIDS, PLAN_OF_ANOTHER_TIER, DOMAIN_INVALID, DOMAIN_TAKEN,
+    EMAIL_INVALID, EMAIL_DOMAIN_FOREIGN, REQUEST_ID_REUSED.
     """
     RecordTenantTier: grpc.UnaryUnaryMultiCallable[tenant_service_pb2.RecordTenantTierRequest, tenant_service_pb2.RecordTenantTierResponse]
-    """Notes the tier that an operation has moved a tenant to.
+    """Notes the tier that an operation has moved a tenant to. Its subscription goes on as it is until UpdateSubscription
+    names a plan of the new tier, which it can from here on.
 
     Reasons: TENANT_NOT_FOUND, ETAG_MISMATCH, TENANT_STATE_FORBIDS, OPERATION_MISMATCH, REQUEST_ID_REUSED.
     """
@@ -154,7 +156,8 @@ class TenantServiceAsyncStub(TenantServiceStub):
     """Reads the tenant of a host name, or of the domain of an e-mail address: where to send somebody who logs in.
 
     The domain is compared as a whole; `app.example.com` does not find the tenant of `example.com`. Deleted tenants are
-    not found.
+    not found. A domain is found from the moment a tenant names it, whether or not it has proven that the domain is its
+    own: the answer says which, and who sends people somewhere decides what that is worth.
 
     Reasons: TENANT_NOT_FOUND, DOMAIN_INVALID.
     """
@@ -173,14 +176,15 @@ class TenantServiceAsyncStub(TenantServiceStub):
     UpdateTenant: aio.UnaryUnaryMultiCallable[tenant_service_pb2.UpdateTenantRequest, tenant_service_pb2.UpdateTenantResponse]  # type: ignore[assignment]
     """Changes what is kept about a tenant. It never changes its state, its key or its parent, and does nothing elsewhere.
 
-    The tier can be changed only while the tenant is PENDING_PROVISION; afterwards an operation moves it, see
-    RecordTenantTier. Contacts and domains are replaced as a whole.
+    The tier can be changed only while the tenant is PENDING_PROVISION and has no subscription to a plan of another tier;
+    afterwards an operation moves it, see RecordTenantTier. Contacts and domains are replaced as a whole.
 
-    Reasons: TENANT_NOT_FOUND, ETAG_MISMATCH, TENANT_STATE_FORBIDS, DOMAIN_INVALID, DOMAIN_TAKEN, EMAIL_INVALID,
-    EMAIL_DOMAIN_FOREIGN, REQUEST_ID_REUSED.
+    Reasons: TENANT_NOT_FOUND, ETAG_MISMATCH, TENANT_STATE_FORBIDS, PLAN_OF_ANOTHER_TIER, DOMAIN_INVALID, DOMAIN_TAKEN,
+    EMAIL_INVALID, EMAIL_DOMAIN_FOREIGN, REQUEST_ID_REUSED.
     """
     RecordTenantTier: aio.UnaryUnaryMultiCallable[tenant_service_pb2.RecordTenantTierRequest, tenant_service_pb2.RecordTenantTierResponse]  # type: ignore[assignment]
-    """Notes the tier that an operation has moved a tenant to.
+    """Notes the tier that an operation has moved a tenant to. Its subscription goes on as it is until UpdateSubscription
+    names a plan of the new tier, which it can from here on.
 
     Reasons: TENANT_NOT_FOUND, ETAG_MISMATCH, TENANT_STATE_FORBIDS, OPERATION_MISMATCH, REQUEST_ID_REUSED.
     """
@@ -272,7 +276,8 @@ class TenantServiceServicer(metaclass=abc_1.ABCMeta):
         """Reads the tenant of a host name, or of the domain of an e-mail address: where to send somebody who logs in.
 
         The domain is compared as a whole; `app.example.com` does not find the tenant of `example.com`. Deleted tenants are
-        not found.
+        not found. A domain is found from the moment a tenant names it, whether or not it has proven that the domain is its
+        own: the answer says which, and who sends people somewhere decides what that is worth.
 
         Reasons: TENANT_NOT_FOUND, DOMAIN_INVALID.
         """
@@ -309,11 +314,11 @@ class TenantServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[tenant_service_pb2.UpdateTenantResponse, abc.Awaitable[tenant_service_pb2.UpdateTenantResponse]]:
         """Changes what is kept about a tenant. It never changes its state, its key or its parent, and does nothing elsewhere.
 
-        The tier can be changed only while the tenant is PENDING_PROVISION; afterwards an operation moves it, see
-        RecordTenantTier. Contacts and domains are replaced as a whole.
+        The tier can be changed only while the tenant is PENDING_PROVISION and has no subscription to a plan of another tier;
+        afterwards an operation moves it, see RecordTenantTier. Contacts and domains are replaced as a whole.
 
-        Reasons: TENANT_NOT_FOUND, ETAG_MISMATCH, TENANT_STATE_FORBIDS, DOMAIN_INVALID, DOMAIN_TAKEN, EMAIL_INVALID,
-        EMAIL_DOMAIN_FOREIGN, REQUEST_ID_REUSED.
+        Reasons: TENANT_NOT_FOUND, ETAG_MISMATCH, TENANT_STATE_FORBIDS, PLAN_OF_ANOTHER_TIER, DOMAIN_INVALID, DOMAIN_TAKEN,
+        EMAIL_INVALID, EMAIL_DOMAIN_FOREIGN, REQUEST_ID_REUSED.
         """
 
     @abc_1.abstractmethod
@@ -322,7 +327,8 @@ class TenantServiceServicer(metaclass=abc_1.ABCMeta):
         request: tenant_service_pb2.RecordTenantTierRequest,
         context: _ServicerContext,
     ) -> typing.Union[tenant_service_pb2.RecordTenantTierResponse, abc.Awaitable[tenant_service_pb2.RecordTenantTierResponse]]:
-        """Notes the tier that an operation has moved a tenant to.
+        """Notes the tier that an operation has moved a tenant to. Its subscription goes on as it is until UpdateSubscription
+        names a plan of the new tier, which it can from here on.
 
         Reasons: TENANT_NOT_FOUND, ETAG_MISMATCH, TENANT_STATE_FORBIDS, OPERATION_MISMATCH, REQUEST_ID_REUSED.
         """
