@@ -259,6 +259,22 @@ async def test_the_lead_writes_from_a_domain_of_the_tenant(leads, sign_up, refus
         await leads.ConvertLead(conversion(lead, domains=["other.example"]))
 
 
+async def test_nobody_signs_up_with_the_domain_of_a_mail_provider(leads, sign_up, tenants, refused, draft):
+    lead = await sign_up()
+    for domain in ("gmail.com", "GMX.ch", "outlook.co.uk."):
+        form = domain.lower().removesuffix(".")
+        with refused("DOMAIN_PUBLIC", Kind.INVALID, field="domains[1]", domain=form) as caught:
+            await leads.ConvertLead(conversion(lead, domains=[lead.domain, domain]))
+        assert [violation.field for violation in caught.fault.violations] == ["domains[1]"]
+        with refused("TENANT_NOT_FOUND", Kind.NOT_FOUND):
+            await tenants.GetTenantByDomain(tenant_pb.GetTenantByDomainRequest(domain=domain))
+    await leads.ConvertLead(conversion(lead, domains=[lead.domain, f"gmx.{lead.domain}"]))
+    # Whoever may make tenants knows what is done there: the mail provider itself could be one.
+    request = draft()
+    request.domains.append("hotmail.fr")
+    await tenants.CreateTenant(request)
+
+
 async def test_others_may_be_contacts_beside_the_lead(leads, sign_up):
     lead = await sign_up()
     other = {"first_name": "Bob", "last_name": "B", "email": f"bob@{lead.domain}"}

@@ -28,6 +28,15 @@ async def test_a_free_key_can_be_had(tenants, draft):
     assert (await tenants.CreateTenant(draft(key="brand-new"))).tenant.key == "brand-new"
 
 
+@pytest.mark.parametrize(("key", "similar"), [("ab--corp", "ab-corp"), ("xn--acme", "xn-acme"), ("admin", "admin-2")])
+async def test_a_reserved_key_comes_with_suggestions_that_can_be_had(tenants, key, similar):
+    answer = await tenants.CheckTenantKey(pb.CheckTenantKeyRequest(key=key))
+    assert answer.obstacle == pb.CheckTenantKeyResponse.OBSTACLE_RESERVED
+    assert answer.suggestions[0] == similar
+    for suggestion in answer.suggestions:
+        assert (await tenants.CheckTenantKey(pb.CheckTenantKeyRequest(key=suggestion))).available
+
+
 async def test_a_taken_key_comes_with_suggestions_that_can_be_had(tenants, made):
     for key in ("acme-corp", "acme-corp-2", "acme-corp-4"):
         await made(key=key)

@@ -42,6 +42,16 @@ async def test_a_lead_is_made_once_and_its_key_answered_again(leads, application
     assert await leads.ConvertLead(convert) == made
 
 
+async def test_a_request_id_is_one_however_it_is_written(leads, application, refused):
+    request = application(request_id=str(uuid4()))
+    first = await leads.CreateLead(request)
+    request.request_id = request.request_id.upper()
+    assert await leads.CreateLead(request) == first
+    request.company_name = "Another"
+    with refused("REQUEST_ID_REUSED", Kind.INVALID):
+        await leads.CreateLead(request)
+
+
 async def test_the_key_in_the_header_is_part_of_the_request(leads, application, refused):
     lead = await leads.CreateLead(application())
     request = pb.VerifyLeadRequest(lead_id=lead.lead_id, request_id=str(uuid4()))

@@ -7,6 +7,7 @@ import pytest
 
 from faults import Kind
 from tenantmesh.common.v1 import tier_pb2
+from tenantmesh.tenants.v1 import subscription_service_pb2 as subscription_pb
 from tenantmesh.tenants.v1 import tenant_pb2
 from tenantmesh.tenants.v1 import tenant_service_pb2 as pb
 
@@ -184,12 +185,37 @@ async def test_a_rehearsed_update_changes_nothing(tenants, made):
     assert await read(tenants, tenant.tenant_id) == tenant
 
 
+async def test_a_domain_is_found_before_it_is_proven_and_the_answer_says_so(tenants, made, admin):
+    tenant = await made()
+    request = pb.GetTenantByDomainRequest(domain=tenant.domains[0])
+    assert not (await tenants.GetTenantByDomain(request)).domain_verified
+    await admin.execute("UPDATE tenant_domains SET verify_time = now() WHERE domain = $1", request.domain)
+    found = await tenants.GetTenantByDomain(request)
+    assert (found.domain_verified, found.tenant.verified_domains) == (True, tenant.domains)
+
+
 async def test_the_tier_is_settled_once_provisioning_begins(tenants, made, refused):
     tenant = await made()
     assert (await tenants.UpdateTenant(update(tenant, tier="TIER_SILO"))).tenant.tier == tier_pb2.TIER_SILO
     busy = await made("PROVISIONING")
     with refused("TENANT_STATE_FORBIDS", Kind.CONFLICT, state="PROVISIONING", allowed_states="PENDING_PROVISION"):
         await tenants.UpdateTenant(update(busy, tier="TIER_SILO"))
+
+
+async def test_the_tier_is_that_of_what_the_tenant_has_subscribed_to(tenants, subscriptions, made, plan, refused):
+    tenant, pooled, silo = await made(), await plan(), await plan(tier="TIER_SILO")
+    whose = {"tenant_id": tenant.tenant_id}
+    request = subscription_pb.CreateSubscriptionRequest(**whose, plan_id=pooled.plan_id)
+    taken = (await subscriptions.CreateSubscription(request)).subscription
+    with refused("PLAN_OF_ANOTHER_TIER", Kind.CONFLICT, plan_id=pooled.plan_id, tier="SILO"):
+        await tenants.UpdateTenant(update(tenant, tier="TIER_SILO", display_name="Other"))
+    assert (await tenants.GetTenant(pb.GetTenantRequest(**whose))).tenant == tenant
+    named = {**whose, "subscription_id": taken.subscription_id}
+    await subscriptions.CancelSubscription(subscription_pb.CancelSubscriptionRequest(**named, reason="another tier"))
+    assert (await tenants.UpdateTenant(update(tenant, tier="TIER_SILO"))).tenant.tier == tier_pb2.TIER_SILO
+    await subscriptions.CreateSubscription(
+        subscription_pb.CreateSubscriptionRequest(**whose, plan_id=silo.plan_id, activate=True)
+    )
 
 
 async def test_what_is_gone_does_not_change(tenants, made, refused):

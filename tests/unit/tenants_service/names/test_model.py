@@ -10,6 +10,7 @@ from tenants_service.names.model import (
     Holder,
     held,
     is_key,
+    is_public,
     is_reserved,
     key_of,
     name_of,
@@ -21,6 +22,27 @@ from tenants_service.names.model import (
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 KEYS = st.from_regex(r"[a-z][a-z0-9-]{1,29}[a-z0-9]", fullmatch=True)
+
+
+@pytest.mark.parametrize(
+    ("domain", "public"),
+    [
+        ("gmail.com", True),
+        ("mail.gmail.com", False),
+        ("gmail.com.example", False),
+        ("notgmail.com", False),
+        ("gmx.de", True),
+        ("gmx.co.uk", True),
+        ("gmx.com.br", True),
+        ("gmx", False),
+        ("gmx.acme.example", False),
+        ("gmxx.de", False),
+        ("mail.gmx.de", False),
+    ],
+)
+def test_what_a_mail_provider_has(domain, public):
+    assert is_public(domain, ("gmail.com", "gmx.*")) is public
+    assert not is_public(domain, ())
 
 
 @pytest.mark.parametrize("key", ["acm", "a1c", "acme-corp", "a" * 31, "a-b"])
