@@ -160,7 +160,9 @@ async def test_another_plan_must_be_of_the_tenants_tier(subscriptions, subscribe
     made, silo = await subscribed(), await plan(tier="TIER_SILO")
     with refused("PLAN_OF_ANOTHER_TIER", Kind.CONFLICT, plan_id=silo.plan_id, tier="POOLED"):
         await subscriptions.UpdateSubscription(update(made, plan_id=silo.plan_id))
-    await tenants.UpdateTenant(tenant_pb.UpdateTenantRequest(tenant_id=made.tenant_id, tenant={"tier": "TIER_SILO"}))
+    operation = {"tenant_id": made.tenant_id, "operation_id": "provision-1"}
+    await tenants.TransitionTenant(tenant_pb.TransitionTenantRequest(**operation, state="TENANT_STATE_PROVISIONING"))
+    await tenants.RecordTenantTier(tenant_pb.RecordTenantTierRequest(**operation, tier="TIER_SILO"))
     after = (await subscriptions.UpdateSubscription(update(made, plan_id=silo.plan_id))).subscription
     assert after.tier == tier_pb2.TIER_SILO
 
