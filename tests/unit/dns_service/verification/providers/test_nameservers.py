@@ -74,6 +74,26 @@ async def test_a_truncated_answer_is_asked_for_again_over_tcp():
     assert (answer.kind, answer.values, answer.serial) == (ReplyKind.ANSWERED, ("192.0.2.1",), 2026010101)
 
 
+async def test_a_server_that_does_not_tell_its_serial_is_heard_all_the_same():
+    def without_serial(query, transport):
+        (question,) = query.question
+        return None if question.rdtype == dns.rdatatype.SOA else honest(query, transport)
+
+    answer = await asked(without_serial, patience=timedelta(seconds=1))
+    assert (answer.values, answer.serial) == (("192.0.2.1",), 0)
+
+
+async def test_both_questions_come_from_one_port_and_the_first_answer_to_each_counts():
+    held = []
+
+    def late_and_twice(query, transport):
+        held.append(honest(query, transport).to_wire())
+        return None if len(held) == 1 else [*reversed(held), *held]
+
+    answer = await asked(late_and_twice)
+    assert (answer.values, answer.serial) == (("192.0.2.1",), 2026010101)
+
+
 async def test_forged_datagrams_are_ignored_and_the_true_one_is_heard():
     def among_forgeries(query, transport):
         other = dns.message.make_query("other.example.com.", "A")
@@ -126,6 +146,21 @@ async def test_garbage_over_tcp_is_no_answer():
 
     answer = await asked(garbled)
     assert (answer.kind, answer.detail) == (ReplyKind.FAILED, "answered what is no answer")
+
+
+async def test_a_server_that_is_silent_over_tcp_is_silent():
+    def cut(query, transport):
+        return reply(query, flags=dns.flags.TC) if transport == "udp" else None
+
+    assert (await asked(cut, patience=SHORT)).kind is ReplyKind.SILENT
+
+
+async def test_a_server_that_takes_no_tcp_cannot_be_reached_for_the_whole_answer():
+    async with lying(lambda query, _: reply(query, flags=dns.flags.TC)) as liar:
+        liar.listening.close()
+        answer = await servers().ask_authority(at(liar), record())
+    assert answer.kind is ReplyKind.FAILED
+    assert answer.detail.startswith("cannot be reached (")
 
 
 async def test_an_answer_without_authority_is_told_apart():

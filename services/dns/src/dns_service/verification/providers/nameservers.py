@@ -25,6 +25,7 @@ from dns.rdatatype import RdataType
 from dns_service.model import Record, RecordType
 from dns_service.providers.presentation import from_rdata, host_from
 from dns_service.verification.model import Reply, ReplyKind, Server
+from dns_service.verification.providers import datagrams
 
 _log = logging.getLogger(__name__)
 # What passes through every network in one piece.
@@ -71,53 +72,55 @@ class NetworkNameServers:
         """The record, and the zone's serial, from one of the zone's own servers."""
         if server.address == _NOWHERE:
             return Reply(ReplyKind.FAILED, detail="is listed by the zone and has no address")
-        reply, serial = await asyncio.gather(
-            self._ask(server, record, recurse=False), self._serial(server, record.zone)
-        )
-        return replace(reply, serial=serial or reply.serial, keeps=timedelta())
+        kind = _asked_type(record)
+        found, soa = await self._ask(server, (record.key.name, kind), (record.zone, RdataType.SOA), recurse=False)
+        reply = _reply(found, kind)
+        return replace(reply, serial=_serial(soa) or reply.serial, keeps=timedelta())
 
     async def ask_resolver(self, server: Server, record: Record) -> Reply:
         """The record from a resolver."""
-        return await self._ask(server, record, recurse=True)
+        kind = _asked_type(record)
+        (found,) = await self._ask(server, (record.key.name, kind), recurse=True)
+        return _reply(found, kind)
 
     async def exists(self, server: Server, host: str) -> bool | None:
         """Whether a resolver knows the host; None where it cannot tell."""
-        try:
-            answer = await self._query(server, host, RdataType.A, recurse=True)
-        except (dns.exception.DNSException, OSError, EOFError):
+        (answer,) = await self._ask(server, (host, RdataType.A), recurse=True)
+        if isinstance(answer, Reply):
             return None
         # One of the zone's own servers refuses what is not its to answer, or refers to others.
         knows = answer.flags & (dns.flags.AA | dns.flags.RA)
         return {Rcode.NOERROR: True, Rcode.NXDOMAIN: False}.get(answer.rcode()) if knows else None
 
-    async def _ask(self, server: Server, record: Record, *, recurse: bool) -> Reply:
-        kind = _asked_type(record)
+    async def _ask(self, server: Server, *questions: tuple[str, RdataType], recurse: bool) -> list[Message | Reply]:
+        """The answer to each question, or why there is none: over UDP, and over TCP where it was cut short."""
+        flags = dns.flags.RD if recurse else dns.flags.Flag(0)
+        queries = [
+            dns.message.make_query(f"{name}.", kind, use_edns=0, payload=_PAYLOAD, flags=flags)
+            for name, kind in questions
+        ]
         try:
-            answer = await self._query(server, record.key.name, dns.rdatatype.from_text(kind.value), recurse=recurse)
-        except dns.exception.Timeout:
-            return Reply(ReplyKind.SILENT, detail=f"did not answer within {self._patience:g} s")
+            answers = await datagrams.exchange(server.address, server.port, queries, self._patience)
         except OSError as error:
-            return Reply(ReplyKind.FAILED, detail=f"cannot be reached ({error.strerror or type(error).__name__})")
+            return [_unreachable(error) for _ in queries]
+        return [await self._complete(server, query, answer) for query, answer in zip(queries, answers, strict=True)]
+
+    async def _complete(self, server: Server, query: Message, answer: Message | None) -> Message | Reply:
+        if answer is None:
+            return self._silent()
+        if not answer.flags & dns.flags.TC:
+            return answer
+        try:
+            return await dns.asyncquery.tcp(query, server.address, self._patience, server.port)
+        except dns.exception.Timeout:
+            return self._silent()
+        except OSError as error:
+            return _unreachable(error)
         except (dns.exception.DNSException, EOFError):
             return Reply(ReplyKind.FAILED, detail="answered what is no answer")
-        return _reply(answer, kind)
 
-    async def _serial(self, server: Server, zone: str) -> int:
-        try:
-            answer = await self._query(server, zone, RdataType.SOA, recurse=False)
-        except (dns.exception.DNSException, OSError, EOFError):
-            return 0  # what is wrong with the server shows in its other answer
-        return next((int(one[0].serial) for one in answer.answer if one.rdtype == RdataType.SOA), 0)
-
-    async def _query(self, server: Server, name: str, kind: RdataType, *, recurse: bool) -> Message:
-        query = dns.message.make_query(
-            f"{name}.", kind, use_edns=0, payload=_PAYLOAD, flags=dns.flags.RD if recurse else dns.flags.Flag(0)
-        )
-        # A datagram that is not the answer to this question came from somebody else: go on listening.
-        answer, _ = await dns.asyncquery.udp_with_fallback(
-            query, server.address, self._patience, server.port, ignore_unexpected=True, ignore_errors=True
-        )
-        return answer
+    def _silent(self) -> Reply:
+        return Reply(ReplyKind.SILENT, detail=f"did not answer within {self._patience:g} s")
 
     async def _find(self, zone: str) -> tuple[Server, ...]:
         try:
@@ -145,13 +148,25 @@ class NetworkNameServers:
         return await resolver.resolve(f"{name}.", kind, lifetime=self._patience)
 
 
-def _asked_type(record: Record) -> RecordType:
+def _unreachable(error: OSError) -> Reply:
+    return Reply(ReplyKind.FAILED, detail=f"cannot be reached ({error.strerror or type(error).__name__})")
+
+
+def _serial(answer: Message | Reply) -> int:
+    """The serial in the answer for a zone; what is wrong with a server that has none shows in its other answer."""
+    found = () if isinstance(answer, Reply) else answer.answer
+    return next((int(one[0].serial) for one in found if one.rdtype == RdataType.SOA), 0)
+
+
+def _asked_type(record: Record) -> RdataType:
     if record.veiled and record.key.type is RecordType.CNAME:
-        return RecordType.A
-    return record.key.type
+        return RdataType.A
+    return dns.rdatatype.from_text(record.key.type.value)
 
 
-def _reply(answer: Message, kind: RecordType) -> Reply:
+def _reply(answer: Message | Reply, kind: RdataType) -> Reply:
+    if isinstance(answer, Reply):
+        return answer
     authority = bool(answer.flags & dns.flags.AA)
     soa = next((one for one in answer.authority if one.rdtype == RdataType.SOA), None)
     serial = int(soa[0].serial) if soa else 0
@@ -160,7 +175,7 @@ def _reply(answer: Message, kind: RecordType) -> Reply:
     (question,) = answer.question
     found = answer.get_rrset(answer.answer, question.name, question.rdclass, question.rdtype)
     if found:
-        values = tuple(sorted(from_rdata(kind, rdata) for rdata in found))
+        values = tuple(sorted(from_rdata(RecordType(kind.name), rdata) for rdata in found))
         return Reply(ReplyKind.ANSWERED, values, authority, serial, timedelta(seconds=found.ttl))
     if answer.answer:
         alias = host_from(answer.answer[0][0].target) if answer.answer[0].rdtype == RdataType.CNAME else "another name"
