@@ -1,6 +1,7 @@
 """The rfc2136 provider against real servers that refuse, fail, and lose replies, and against writers that cross."""
 
 import asyncio
+import itertools
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +14,7 @@ from tests.fixtures.liar import lying, reply
 from tests.fixtures.nameservers import ZONE, dig
 
 from dns_service.model import Node, Owner, Record, RecordData, RecordKey, RecordType
+from dns_service.providers import connections
 from dns_service.providers.rfc2136 import Rfc2136Provider
 from dns_service.service import Records
 from dns_service.verification.providers.nolookup import NoLookup
@@ -176,9 +178,9 @@ async def test_an_answer_without_authority_is_of_no_zone_of_ours(bind):
 
 
 @asynccontextmanager
-async def losing_the_first_reply(server):
-    """A way to the server on which the first reply is lost, after the request has had its effect."""
-    lost = []
+async def losing_a_reply(server, number=1):
+    """A way to the server on which one reply is lost, after the request has had its effect."""
+    replies, lost = itertools.count(1), []
 
     async def message(reader):
         length = await reader.readexactly(2)
@@ -190,7 +192,7 @@ async def losing_the_first_reply(server):
             while True:
                 there_writer.write(await message(reader))
                 answer = await message(there_reader)
-                if not lost:
+                if next(replies) == number:
                     lost.append(answer)
                     writer.transport.abort()
                     break
@@ -204,17 +206,54 @@ async def losing_the_first_reply(server):
 
 
 async def test_a_reply_that_is_lost_after_the_change_is_made_up_for(server):
-    async with losing_the_first_reply(server) as way, provider_on(server, nameserver=way) as provider:
+    async with losing_a_reply(server) as way, provider_on(server, nameserver=way) as provider:
         made, created = await ensure(records(provider))
         assert created
         assert (await provider.at(KEY.name)).records == (made,)
+
+
+async def test_a_reply_that_is_lost_on_a_kept_connection_is_made_up_for(server):
+    other = RecordKey(f"before.{ZONE}", RecordType.A)
+    async with losing_a_reply(server, 2) as way, provider_on(server, nameserver=way) as provider:
+        assert (await ensure(records(provider), other))[1]
+        made, created = await ensure(records(provider))
+        assert created
+        assert (await provider.at(KEY.name)).records == (made,)
+
+
+async def test_a_change_whose_reply_is_lost_on_a_kept_connection_is_made_up_for(server):
+    later = RecordData(("192.0.2.2",), DATA.ttl)
+    before_the_change = (
+        1 + 1 + len(RecordType) + 2
+    )  # made, refused as it stands, and read with its stamp and neighbours
+    async with losing_a_reply(server, before_the_change + 1) as way, provider_on(server, nameserver=way) as provider:
+        await ensure(records(provider))
+        changed, created = await ensure(records(provider), data=later)
+        assert (changed.data, created) == (later, False)
+        assert (await provider.at(KEY.name)).records == (changed,)
+
+
+async def test_a_server_that_was_restarted_between_two_updates_takes_the_second(server, monkeypatch):
+    monkeypatch.setattr(connections, "_KEPT", 600.0)  # for as long as the machine may stall
+    async with fault_proxy(server.address) as proxy, provider_on(server, nameserver=proxy.address) as provider:
+        await ensure(records(provider))
+        await provider.check()
+        assert proxy.connections == 1
+        await proxy.refuse()
+        await proxy.heal()
+        changed, _ = await ensure(records(provider), data=RecordData(("192.0.2.2",), DATA.ttl))
+        assert (await provider.at(KEY.name)).records == (changed,)
+        await proxy.refuse()
+        await proxy.heal()
+        assert await records(provider).delete(KEY, tenant_id=TENANTS[0])
+    assert await dig("127.0.0.1", server.port, KEY.name, "A") == []
 
 
 async def test_a_reply_that_is_lost_after_a_removal_is_made_up_for(server):
     async with provider_on(server) as provider:
         made, _ = await ensure(records(provider))
         seen = await provider.at(KEY.name)
-    async with losing_the_first_reply(server) as way, provider_on(server, nameserver=way) as provider:
+    async with losing_a_reply(server) as way, provider_on(server, nameserver=way) as provider:
         with pytest.raises(Aborted):  # it was sent again, and found nothing: whoever asked looks again
             await provider.remove(made, seen=seen)
     assert await dig("127.0.0.1", server.port, KEY.name, "A") == []

@@ -28,6 +28,13 @@ def to_text(kind: RecordType, value: str) -> str:
             return value
 
 
+def to_rdata(kind: RecordType, value: str) -> dns.rdata.Rdata:
+    """A value as the DNS library holds it."""
+    if kind is RecordType.TXT:
+        return text_to_rdata(value)
+    return dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.from_text(kind.value), to_text(kind, value))
+
+
 def from_text(kind: RecordType, text: str) -> str:
     """A value from how a zone file writes it; what cannot be parsed stays as it is, for it is not ours."""
     try:
@@ -55,9 +62,14 @@ def from_rdata(kind: RecordType, rdata: Any) -> str:
 
 def text_to(value: str) -> str:
     """Text as quoted strings, none longer than a record can hold."""
+    return text_to_rdata(value).to_text()
+
+
+def text_to_rdata(value: str) -> dns.rdata.Rdata:
+    """Text as the DNS library holds it, in strings none of which is longer than a record can hold."""
     octets = value.encode()
     strings = [octets[start : start + _STRING_LIMIT] for start in range(0, len(octets), _STRING_LIMIT)]
-    return dns.rdtypes.ANY.TXT.TXT(dns.rdataclass.IN, dns.rdatatype.TXT, strings).to_text()
+    return dns.rdtypes.ANY.TXT.TXT(dns.rdataclass.IN, dns.rdatatype.TXT, strings)
 
 
 def text_from(text: str) -> str:

@@ -6,18 +6,14 @@ writers cannot cross, a record and its stamp are never apart, and sending an upd
 
 from __future__ import annotations
 
-import asyncio
 import binascii
 import logging
-import socket
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from time import time
 from types import TracebackType
 from typing import Self
 
-import dns.asyncbackend
 import dns.asyncquery
 import dns.exception
 import dns.flags
@@ -32,7 +28,9 @@ import dns.xfr
 import dns.zone
 
 from dns_service.model import Capability, Node, Record, RecordData, RecordKey, RecordType
-from dns_service.providers import presentation, refusals, stamps
+from dns_service.providers import presentation, refusals, stamps, updates
+from dns_service.providers.connections import Connections
+from dns_service.providers.updates import Reading
 from dns_service.verification.model import Server
 from faults import Fault, Timeout, Unavailable
 from settingskit import Problem, Secret, SettingsInvalid, setting
@@ -41,7 +39,6 @@ _log = logging.getLogger(__name__)
 _ALGORITHMS = ("hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512")
 # DNSSEC's own records stand beside everything, and HINFO is what some servers answer instead of ANY (RFC 8482).
 _INVISIBLE = frozenset({"RRSIG", "NSEC", "NSEC3", "HINFO"})
-_SENDS = 2
 _TRANSFER_PATIENCE = 6
 
 
@@ -80,14 +77,6 @@ class Rfc2136Settings:
             raise SettingsInvalid(problems)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """The record sets at a name and at its stamp, by type, as they were read."""
-
-    sets: Mapping[RecordType, dns.rdataset.Rdataset] = field(default_factory=dict)
-    stamp: dns.rdataset.Rdataset | None = None
-
-
 class Rfc2136Provider:
     """Records on a name server that takes dynamic updates."""
 
@@ -104,7 +93,9 @@ class Rfc2136Provider:
         self._where = server.address, server.port
         self._patience = settings.patience.total_seconds()
         self._key = dns.tsig.Key(settings.key, binascii.a2b_base64(settings.secret.reveal()), settings.algorithm)
-        self._free = asyncio.Semaphore(settings.connections)
+        self._connections = Connections(
+            server.address, server.port, limit=settings.connections, patience=self._patience
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -112,7 +103,8 @@ class Rfc2136Provider:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing stays open between calls."""
+        """Close the connections that were kept."""
+        self._connections.close()
 
     async def check(self) -> None:
         """The server answers with authority for each zone, and knows the key."""
@@ -134,37 +126,34 @@ class Rfc2136Provider:
         asked = [(name, kind.value) for kind in types] + [(stamps.name_of_stamp(name), "TXT")]
         if only is None:
             asked.append((name, "ANY"))
-        answers = await self._ask([dns.message.make_query(f"{who}.", kind) for who, kind in asked])
+        # Told apart for certain: among random numbers two may be equal.
+        answers = await self._ask(
+            [dns.message.make_query(f"{who}.", kind, id=number) for number, (who, kind) in enumerate(asked)]
+        )
         for answer in answers:
             self._check_answer(answer, name)
         sets = {kind: found for kind, answer in zip(types, answers, strict=False) if (found := _set_in(answer))}
-        reading = _Reading(sets, _set_in(answers[len(types)]))
+        reading = Reading(sets, _set_in(answers[len(types)]))
         others = _others_in(answers[-1]) if only is None else ()
         data = {kind: _data(kind, one) for kind, one in sets.items()}
         records = stamps.assemble(self.name, zone, name, data, _texts(reading.stamp))
         ours = any(record.owner for record in records)
         if (sets or others) and not ours and await self._is_synthesized(zone, name):
-            return Node(name, reading=_Reading())
+            return Node(name, reading=Reading())
         return Node(name, records, others, reading)
 
     async def put(self, record: Record, *, seen: Node) -> Record:
         """Write the record and its stamp in one update."""
-        kind, name = record.key.type, f"{record.key.name}."
-        update = self._update(record.zone)
-        self._expect(update, record, seen)
-        values = [presentation.to_text(kind, value) for value in record.data.values]
-        update.replace(name, _seconds(record.data.ttl), kind.value, *values)
-        self._write_stamp(update, record.key, stamps.with_stamp(_texts(_reading(seen).stamp), record))
-        await self._send(update, record.key, seen)
+        was = _reading(seen)
+        texts = stamps.with_stamp(_texts(was.stamp), record)
+        await self._send(updates.to(record, record.data.values, texts, was, self._key), record.key, seen)
         return record
 
     async def remove(self, record: Record, *, seen: Node) -> None:
         """Remove the record and its stamp in one update."""
-        update = self._update(record.zone)
-        self._expect(update, record, seen)
-        update.delete(f"{record.key.name}.", record.key.type.value)
-        self._write_stamp(update, record.key, stamps.without_stamp(_texts(_reading(seen).stamp), record.key.type))
-        await self._send(update, record.key, seen)
+        was = _reading(seen)
+        texts = stamps.without_stamp(_texts(was.stamp), record.key.type)
+        await self._send(updates.to(record, (), texts, was, self._key), record.key, seen)
 
     async def stamped(self) -> AsyncIterator[Record]:
         """Everything that bears a stamp, by transfer of each zone."""
@@ -178,7 +167,7 @@ class Rfc2136Provider:
         held = dns.zone.Zone(f"{zone}.", relativize=False)
         host, port = self._where
         try:
-            async with self._free:
+            async with self._connections.room:
                 await dns.asyncquery.inbound_xfr(
                     host, held, query, port=port, timeout=self._patience, lifetime=self._patience * _TRANSFER_PATIENCE
                 )
@@ -205,34 +194,9 @@ class Rfc2136Provider:
 
     async def _is_synthesized(self, zone: str, name: str) -> bool:
         """Whether a wildcard answers for the name while nothing stands there: an update that changes nothing tells."""
-        update = self._update(zone)
+        update = updates.of_nothing(zone, self._key)
         update.present(f"{name}.")
         return await self._exchange(update) == dns.rcode.NXDOMAIN
-
-    def _update(self, zone: str) -> dns.update.UpdateMessage:
-        return dns.update.UpdateMessage(f"{zone}.", keyring=self._key)
-
-    def _expect(self, update: dns.update.UpdateMessage, record: Record, seen: Node) -> None:
-        """Nothing that the change was decided upon may be different by then."""
-        key, zone, reading = record.key, record.zone, _reading(seen)
-        name, stamp = f"{key.name}.", f"{stamps.name_of_stamp(key.name)}."
-        if key.type is RecordType.CNAME and not reading.sets:
-            update.absent(name)
-        else:
-            _expect_set(update, name, key.type, reading.sets.get(key.type))
-        if key.type is not RecordType.CNAME:
-            # The server would leave the new record out without a word.
-            update.absent(name, RecordType.CNAME.value)
-        _expect_set(update, stamp, RecordType.TXT, reading.stamp)
-        # Below a delegation the server would keep the record, and never answer it.
-        for place in _between(key.name, zone):
-            update.absent(f"{place}.", "NS")
-
-    def _write_stamp(self, update: dns.update.UpdateMessage, key: RecordKey, texts: Iterable[str]) -> None:
-        stamp = f"{stamps.name_of_stamp(key.name)}."
-        update.delete(stamp, "TXT")
-        for text in texts:
-            update.add(stamp, _seconds(stamps.TTL), "TXT", presentation.text_to(text))
 
     async def _send(self, update: dns.update.UpdateMessage, key: RecordKey, seen: Node) -> None:
         rcode = await self._exchange(update)
@@ -254,39 +218,17 @@ class Rfc2136Provider:
 
     async def _exchange(self, message: dns.message.Message) -> dns.rcode.Rcode:
         """Send a signed message, once more if its reply was lost: prerequisites keep updates from counting twice."""
-        host, port = self._where
-        for send in range(_SENDS):
-            try:
-                async with self._free:
-                    return (await dns.asyncquery.tcp(message, host, timeout=self._patience, port=port)).rcode()
-            except (dns.exception.DNSException, OSError, EOFError) as error:
-                fault = self._fault(error)
-                if send == _SENDS - 1 or not isinstance(fault, Unavailable | Timeout):
-                    raise fault from error
-        raise AssertionError  # the last send returns or raises
+        try:
+            (answer,) = await self._ask([message])
+        except (Unavailable, Timeout):
+            (answer,) = await self._ask([message])
+        return answer.rcode()
 
     async def _ask(self, queries: Sequence[dns.message.Message]) -> list[dns.message.Message]:
-        """Ask all of them over one connection without waiting in between; the answers may come in any order."""
-        for number, query in enumerate(queries):
-            query.id = number  # told apart for certain: among random ones two may be equal
-        expiration = time() + self._patience
-        backend = dns.asyncbackend.get_default_backend()
         try:
-            async with (
-                self._free,
-                await backend.make_socket(  # type: ignore[no-untyped-call]  # the library gives no types here
-                    socket.AF_UNSPEC, socket.SOCK_STREAM, destination=self._where, timeout=self._patience
-                ) as stream,
-            ):
-                for query in queries:
-                    await dns.asyncquery.send_tcp(stream, query, expiration)
-                received = [(await dns.asyncquery.receive_tcp(stream, expiration))[0] for _ in queries]
+            return await self._connections.exchange(queries)
         except (dns.exception.DNSException, OSError, EOFError) as error:
             raise self._fault(error) from error
-        answers = sorted(received, key=lambda answer: answer.id)
-        if not all(query.is_response(answer) for query, answer in zip(queries, answers, strict=True)):
-            raise refusals.unavailable(self.name)
-        return answers
 
     def _check_answer(self, answer: dns.message.Message, name: str) -> None:
         if answer.rcode() == dns.rcode.SERVFAIL:
@@ -299,7 +241,7 @@ class Rfc2136Provider:
         """What an exchange that went wrong means."""
         _log.warning("the name server failed", extra={"server": self._settings.nameserver, "error": repr(error)})
         match error:
-            case dns.exception.Timeout():
+            case TimeoutError() | dns.exception.Timeout():
                 return refusals.timed_out(self.name)
             case dns.tsig.PeerError() | dns.xfr.TransferError():
                 return refusals.credentials_refused(self.name)
@@ -310,24 +252,8 @@ class Rfc2136Provider:
                 return refusals.unavailable(self.name)
 
 
-def _reading(seen: Node) -> _Reading:
-    return seen.reading if isinstance(seen.reading, _Reading) else _Reading()
-
-
-def _between(name: str, zone: str) -> Iterator[str]:
-    """The name, and what stands above it below the zone."""
-    while name != zone:
-        yield name
-        name = name.partition(".")[2]
-
-
-def _expect_set(
-    update: dns.update.UpdateMessage, name: str, kind: RecordType, was: dns.rdataset.Rdataset | None
-) -> None:
-    if was is None:
-        update.absent(name, kind.value)
-    else:
-        update.present(name, *was)
+def _reading(seen: Node) -> Reading:
+    return seen.reading if isinstance(seen.reading, Reading) else Reading()
 
 
 def _set_in(answer: dns.message.Message) -> dns.rdataset.Rdataset | None:
@@ -351,7 +277,3 @@ def _data(kind: RecordType, found: dns.rdataset.Rdataset) -> RecordData:
 
 def _texts(stamp: dns.rdataset.Rdataset | None) -> tuple[str, ...]:
     return tuple(presentation.from_rdata(RecordType.TXT, rdata) for rdata in stamp or ())
-
-
-def _seconds(span: timedelta) -> int:
-    return int(span.total_seconds())
