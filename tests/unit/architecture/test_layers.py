@@ -13,8 +13,12 @@ SERVICES = sorted((ROOT / "services").glob("*/src/*_service"))
 DOMAIN_FILES = [path for service in SERVICES for name in DOMAIN for path in sorted(service.rglob(f"{name}.py"))]
 AGGREGATE_ROLES = {"__init__", "handlers", "model", "ports", "providers", "service", "store", "tokens", "translate"}
 ROLES = AGGREGATE_ROLES | {"__main__", "app", "filters", "idn", "migrations", "seal", "settings"}
-# The worker has no RPCs and no domain: it has workflows, what they are made of, and what they call.
-WORKER_ROLES = {"activities", "operation", "requests", "services", "tables", "workflows"}
+MORE_ROLES = {
+    # The worker has no RPCs and no domain: it has workflows, what they are made of, and what they call.
+    "worker_service": {"activities", "operation", "requests", "tables", "workflows"},
+    # What provisioning works with are the contract's messages, which are the inputs and answers of workflows.
+    "provisioning_service": {"dispatching", "finding", "health", "starting", "steering"},
+}
 
 
 def is_aggregate(path: Path) -> bool:
@@ -62,7 +66,7 @@ def test_domain_modules_import_only_domain_modules_of_their_own(path):
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.name)
 def test_services_use_the_same_file_names(service):
-    roles = ROLES | WORKER_ROLES if service.name == "worker_service" else ROLES
+    roles = ROLES | MORE_ROLES.get(service.name, set())
     assert {path.stem for path in parts_of(service) if not is_aggregate(path)} <= roles
 
 

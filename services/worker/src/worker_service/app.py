@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 
+from chassis.client import Remote
 from settingskit import Problem, SettingsInvalid
 from temporalkit.operations import INTEGRATIONS, ROLES, SEARCH_ATTRIBUTES, TIERS, Queues
 from temporalkit.worker import run_worker
@@ -23,7 +24,6 @@ from worker_service.activities.infrastructure import Infrastructure
 from worker_service.activities.notifications import Notifications
 from worker_service.activities.storage import Storage
 from worker_service.activities.tenants import Tenants
-from worker_service.services import Service
 from worker_service.settings import SERVICE, Settings, Target, read
 from worker_service.workflows.health_check import HealthCheck
 from worker_service.workflows.provision_tenant import ProvisionTenant
@@ -46,7 +46,7 @@ async def main() -> None:
     """Work until told to stop."""
     chosen, targets = read(os.environ)
     chosen = replace(chosen, roles=roles(sys.argv[1:]) or chosen.roles)
-    services = {name: Service(name, target) for name, target in targets.items() if name in chosen.roles}
+    services = {name: Remote(name, target) for name, target in targets.items() if name in chosen.roles}
     await run_worker(
         SERVICE,
         work(Queues(chosen.queue), chosen.roles, services),

@@ -84,7 +84,8 @@ class Standing:
 
     def resumption(self, skipped: Collection[str]) -> Resumption:
         """What a new run can take over; what was left out on request is asked for anew."""
-        done = [line.name for line in self.ledger.steps if line.state in _SETTLED]
+        settled = {line.name for line in self.ledger.steps if line.state in _SETTLED}
+        done = [each.name for each in self.steps if {each.name, each.goes_with or each.name} <= settled]
         return Resumption(
             previous_run_id=workflow.info().run_id,
             done_steps=[name for name in done if name not in skipped],

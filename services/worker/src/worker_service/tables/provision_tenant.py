@@ -166,7 +166,7 @@ STEPS: Final = (
         "dns_verified",
         DNS.call(Dns.verify_record, platform.verify_records, preset=PROPAGATION),
         after=("dns_record",),
-        needless=_without_name,
+        goes_with="dns_record", needless=_without_name,
     ),
     Step(
         "resource_records",

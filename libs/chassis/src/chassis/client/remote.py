@@ -1,4 +1,4 @@
-"""The services that activities call: opened with the process, and asked how they are."""
+"""A service that a process calls, as one of its resources: opened and closed with it, and asked how it is."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import Any, Self
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # has no types
 
-from chassis.client import TargetSettings, faults_raised, open_channel
+from chassis.client.channel import open_channel
+from chassis.client.settings import TargetSettings
+from chassis.errors import faults_raised
 
 _PATIENCE = 5.0
 
 
-class Service(grpc.aio.Channel):
-    """A channel that stubs can be made of before it is open: activities are listed before the process is up."""
+class Remote(grpc.aio.Channel):
+    """A channel that stubs can be made of before it is open: what calls is composed before the process is up."""
 
     def __init__(self, name: str, target: TargetSettings) -> None:
         """Keep where it is."""

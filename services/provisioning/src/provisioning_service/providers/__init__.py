@@ -1,0 +1,1 @@
+"""Where operations run, Temporal; and where tenants are on record, the tenants service."""
