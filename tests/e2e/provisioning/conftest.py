@@ -1,4 +1,4 @@
-"""Provisioning and tenants as processes, a worker in this one, Temporal and PostgreSQL; the other services in memory."""
+"""Provisioning and tenants as processes, a worker here, real Temporal and PostgreSQL; the other services in memory."""
 
 from __future__ import annotations
 

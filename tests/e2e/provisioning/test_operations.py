@@ -171,7 +171,7 @@ async def test_operations_are_found_by_what_became_of_them(stub, working):
         return {operation.tenant_id for operation in (await stub.ListOperations(request)).operations}
 
     async with asyncio.timeout(30):
-        while await found(states=[OPERATION_STATE_FAILED], failed_step="seed", tenant_id=tenant_id) != {tenant_id}:
+        while await found(states=[OPERATION_STATE_FAILED], failed_step="seed", tenant_id=tenant_id) != {tenant_id}:  # noqa: ASYNC110 - visibility tells nobody when it has caught up
             await asyncio.sleep(0.05)
     assert await found(states=[OPERATION_STATE_FAILED], tenant_id=other) == set()
 
