@@ -9,7 +9,7 @@ from chassis.client import streaming
 from tenantmesh.deployments.v1 import deployment_pb2
 from tenantmesh.deployments.v1 import deployment_service_pb2 as pb
 from tenantmesh.deployments.v1 import deployment_service_pb2_grpc as rpc
-from worker_service.activities.outcomes import serving
+from worker_service.activities.outcomes import STANDING, serving
 
 
 class Deployments:
@@ -25,7 +25,7 @@ class Deployments:
     async def ensure_deployment(self, request: pb.EnsureDeploymentRequest) -> pb.EnsureDeploymentResponse:
         """Make a deployment, and wait until it serves. Repeated, it finds the rollout it began."""
         answer = await self._deployments.EnsureDeployment(request)
-        if answer.deployment.state != deployment_pb2.DEPLOYMENT_STATE_READY and not request.validate_only:
+        if answer.deployment.state not in STANDING and not request.validate_only:
             answer.deployment.CopyFrom(serving(await self._follow(request.tenant_id, request.app)))
         return answer
 

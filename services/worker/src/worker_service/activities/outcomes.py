@@ -14,6 +14,9 @@ from tenantmesh.infrastructure.v1 import run_pb2
 _FOUND = frozenset({verification_pb2.Verification.STATE_VERIFIED, verification_pb2.Verification.STATE_NOT_LOOKED_UP})
 _APPLIED = frozenset({run_pb2.Run.STATE_APPLIED, run_pb2.Run.STATE_PLANNED_AND_FINISHED})
 
+STANDING = frozenset({deployment_pb2.DEPLOYMENT_STATE_READY, deployment_pb2.DEPLOYMENT_STATE_SKIPPED})
+"""It serves, or nobody is to deploy anything here."""
+
 
 def verified(answer: dns.VerifyRecordResponse, hostname: str) -> dns.VerifyRecordResponse:
     """The answer, if every server had the name."""
@@ -36,7 +39,7 @@ def applied(run: run_pb2.Run) -> run_pb2.Run:
 
 def serving(deployment: deployment_pb2.Deployment) -> deployment_pb2.Deployment:
     """The deployment, if it serves."""
-    if deployment.state == deployment_pb2.DEPLOYMENT_STATE_READY:
+    if deployment.state in STANDING:
         return deployment
     failure = deployment.failure
     return _failed(failure.message, "deployments", deployment.app, retryable=failure.retryable)
