@@ -36,13 +36,16 @@ proto-check: $(READY) ## Prove that the stubs are current and the contracts keep
 .PHONY: check lint format type imports env-example isolate
 check: lint type imports proto-check isolate ## Everything CI checks without running the product
 
-lint: $(READY) ## Style: code, spelling, YAML, image recipe, CI workflow
+lint: $(READY) ## Style: code, spelling, YAML, image recipe, manifests, CI workflow
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/codespell
 	$(BIN)/yamllint --strict .
 	$(BIN)/hadolint deploy/docker/Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
+	@mkdir -p .local && $(BIN)/kubectl kustomize deploy/k8s/base > .local/k8s.yaml
+	$(BIN)/kubernetes-validate --strict --quiet .local/k8s.yaml
 
 format: $(READY) ## Let ruff put the code in order
 	$(BIN)/ruff format .
