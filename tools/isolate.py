@@ -1,4 +1,4 @@
-"""Install each member alone, without development packages, and import all of its modules.
+"""Install each member alone, without development packages, import all of its modules, and start what can be started.
 
 One shared environment hides an undeclared import; an environment of its own does not.
 
@@ -57,8 +57,11 @@ def isolated(folder: Path, project: str) -> str:
         )
         if sync:
             return sync
-        packages = [str(path) for path in (folder / "src").iterdir() if path.is_dir()]
-        return run([f"{environment}/bin/python", "-W", "error", "-c", IMPORT_ALL, *packages])
+        python = f"{environment}/bin/python"
+        packages = [path for path in (folder / "src").iterdir() if path.is_dir()]
+        starts = [[python, "-m", one.name, "--help"] for one in packages if (one / "__main__.py").exists()]
+        commands = [[python, "-W", "error", "-c", IMPORT_ALL, *map(str, packages)], *starts]
+        return next(filter(None, map(run, commands)), "")
 
 
 def run(command: list[str], **environment: str) -> str:
