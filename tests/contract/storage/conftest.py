@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import pytest_asyncio
-from tests.fixtures.stores import moto, open_memory, open_s3, seaweedfs
+from tests.fixtures.stores import moto, open_memory, seaweedfs, sharing_s3
 
 __all__ = ["moto", "seaweedfs"]
 
-OPENERS: dict[str, tuple[str | None, Any]] = {
-    "memory": (None, open_memory),
-    "s3-seaweedfs": ("seaweedfs", open_s3),
-    "s3-moto": ("moto", open_s3),
-}
+SERVERS = {"memory": None, "s3-moto": "moto", "s3-seaweedfs": "seaweedfs"}
 
 
-@pytest.fixture(params=sorted(OPENERS))
-def opening(request):
-    """The provider under test, to be opened."""
-    server, opened = OPENERS[request.param]
-    return opened(request.getfixturevalue(server) if server else None)
+@pytest.fixture(scope="session", params=SERVERS)
+def server(request):
+    """The server behind the provider under test; None where it needs none."""
+    return SERVERS[request.param] and request.getfixturevalue(SERVERS[request.param])
+
+
+@pytest_asyncio.fixture(scope="session")
+async def sharing(server):
+    """Opens the provider under test, over one store for all tests on one server."""
+    if server is None:
+        yield open_memory
+        return
+    async with sharing_s3(server) as opened:
+        yield opened
 
 
 @pytest_asyncio.fixture
-async def world(opening):
+async def world(sharing):
     """The provider under test."""
-    async with opening as world:
+    async with sharing(None) as world:
         yield world
