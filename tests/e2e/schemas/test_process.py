@@ -183,6 +183,21 @@ async def test_a_hostile_key_is_refused_at_the_door(stub, key):
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
+async def test_text_that_no_database_keeps_is_refused_at_the_door_and_any_other_is_kept(stub, settled):
+    tenant = about("odd-text")
+    await stub.EnsureSchema(ensuring(tenant))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.SeedSchema(
+            schema_pb2.SeedSchemaRequest(**tenant, operation_id="x-1", variables={"company_name": "\0"})
+        )
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    odd = """O'Brien \\' E'\\x41 $$ {} %s \r\n\t\x01\x7f \u202e🦆"""
+    await stub.SeedSchema(schema_pb2.SeedSchemaRequest(**tenant, operation_id="x-1", variables={"company_name": odd}))
+    connection = await asyncpg.connect(settled["TENANT_DATABASE_URL"])
+    assert await connection.fetchval("SELECT name FROM tenant_odd_text.companies") == odd
+    await connection.close()
+
+
 async def test_a_password_is_handed_over_and_stands_in_no_log(storage, stub):
     tenant = about("secrets")
     await stub.EnsureSchema(ensuring(tenant))

@@ -1,3 +1,6 @@
+import base64
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +22,15 @@ def test_a_token_says_whose_it_is_and_no_two_are_the_same():
 @pytest.mark.parametrize("text", ["", "x", "x" * 43, ".", "bm90IGpzb24.x", "W10.x", "WzEsMiwzXQ.x", "ü.x"])
 def test_what_is_no_token(text):
     assert tenant_of(text) is None
+
+
+@pytest.mark.parametrize(
+    "whose",
+    [["x", "acme", "silo"], ["x\0", "acme", "pooled"], [None, "acme", "silo"], [{}, "acme", "silo"],
+     [ACME.tenant_id, None, "silo"], [ACME.tenant_id, "acme", "gold"], [ACME.tenant_id, '"; drop', "silo"]],
+)  # fmt: skip
+def test_a_forged_token_is_none(whose):
+    assert tenant_of(f"{base64.urlsafe_b64encode(json.dumps(whose).encode()).decode()}.secret") is None
 
 
 @given(st.text())

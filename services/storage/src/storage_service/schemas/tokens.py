@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import json
 import secrets
+from uuid import UUID
 
 from faults import Invalid
 from storage_service.schemas.model import Tenant, Tier
@@ -28,8 +29,8 @@ def tenant_of(token: str) -> Tenant | None:
     whose, _, _ = token.partition(".")
     try:
         tenant_id, key, tier = json.loads(base64.urlsafe_b64decode(whose + "=" * (-len(whose) % 4)))
-        return Tenant(str(tenant_id), key, Tier(tier))
-    except (binascii.Error, ValueError, TypeError, Invalid):
+        return Tenant(str(UUID(tenant_id)), key, Tier(tier))
+    except (binascii.Error, ValueError, TypeError, AttributeError, Invalid):
         return None
 
 

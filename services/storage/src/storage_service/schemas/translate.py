@@ -118,7 +118,9 @@ def _limits_to(limits: Limits) -> schema_pb2.SchemaLimits:
 
 
 def _span_from(duration: Duration) -> timedelta | None:
-    return duration.ToTimedelta() or None
+    """A span in whole milliseconds, which is what a role can be told."""
+    millisecond = timedelta(milliseconds=1)
+    return duration.ToTimedelta() // millisecond * millisecond or None
 
 
 def _span_to(span: timedelta | None) -> Duration | None:

@@ -331,7 +331,9 @@ class SeedSchemaRequest(message.Message):
     """Only check and answer what would be; nothing is written."""
     @builtins.property
     def variables(self) -> containers.ScalarMap[builtins.str, builtins.str]:
-        """What the template asks for, such as the company's name, at most 64. None may be a secret."""
+        """What the template asks for, such as the company's name, at most 64; text without the character 0, which no database
+        keeps. None may be a secret.
+        """
 
     def __init__(
         self,
