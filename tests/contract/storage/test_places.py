@@ -28,6 +28,12 @@ async def test_a_place_is_made_once_and_found_as_it_was_made(world, tier):
     assert await world.keys(made.record.place) == ["documents/", "uploads/"]
 
 
+async def test_domains_are_kept_as_browsers_write_them(world):
+    written = ["B.Example", "a.example.", "A.EXAMPLE"]
+    made, _ = await world.places.ensure(world.tenant(), operation_id="op-1", domains=written)
+    assert made.record.domains == made.configuration.domains == ("a.example", "b.example")
+
+
 @pytest.mark.parametrize("tier", TIERS)
 async def test_deleted_is_gone_and_nothing_of_it_is_left_in_the_store(world, tier):
     tenant = world.tenant(tier=tier)

@@ -328,7 +328,9 @@ def _changed(
 ) -> Record:
     """The record as the caller wants it; the same where nothing differs."""
     settings = change.applied(record.settings) if change else record.settings
-    wanted = replace(record, tier=tier, domains=tuple(sorted(domains)), settings=settings)
+    # As browsers write an origin: in lower case, and without the dot that ends a name in the DNS.
+    origins = {domain.lower().removesuffix(".") for domain in domains}
+    wanted = replace(record, tier=tier, domains=tuple(sorted(origins)), settings=settings)
     return record if wanted == record else replace(wanted, update_time=now)
 
 

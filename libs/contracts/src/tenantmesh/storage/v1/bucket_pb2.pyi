@@ -306,7 +306,9 @@ class EnsureBucketRequest(message.Message):
     """Only check and answer what would be; nothing is made."""
     @builtins.property
     def domains(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The domains whose pages may reach it from a browser, at most 200 different ones. They replace those it had."""
+        """The domains whose pages may reach it from a browser, at most 200 different ones; upper case and a dot at the end do
+        not count. They replace those it had.
+        """
 
     @builtins.property
     def settings(self) -> BucketSettings:
