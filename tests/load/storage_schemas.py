@@ -170,18 +170,23 @@ async def largest_backend(connection: asyncpg.Connection) -> float:
 
 
 async def many(schemas: Schemas, connection: asyncpg.Connection, number: int) -> None:
-    """The cost of the last one beside that of the 100th, and the memory of the server's processes meanwhile."""
-    times, memory = [], []
+    """Make so many, and watch the memory of the server's processes meanwhile."""
+    memory = []
     for done in range(number):
-        begun = perf_counter()
         await by_service(schemas)
-        times.append((perf_counter() - begun) * 1000)
         if done % 50 == 49:
             memory.append(await largest_backend(connection))
-    around, last = statistics.median(times[75:125]), statistics.median(times[-50:])
-    print(f"{number} schemas: around the 100th {around:.1f} ms, the last 50 {last:.1f} ms: {last / around:.2f} x")
-    print(f"  memory of the largest pooled server process: after 100 {memory[1]:.0f} MB, "
+    print(f"{number} schemas: memory of the largest pooled server process: after 100 {memory[1]:.0f} MB, "
           f"largest {max(memory):.0f} MB, at the end {memory[-1]:.0f} MB")  # fmt: skip
+
+
+async def old_and_young(old: Schemas, young: Schemas, number: int) -> None:
+    """The cost of one more in a database of many beside that in one of a hundred, in turns."""
+    for _ in range(100):
+        await by_service(young)
+    costs = await in_turns({"old": lambda: by_service(old), "young": lambda: by_service(young)})
+    print(f"  one more costs {costs['old']:.1f} ms beside {number}, {costs['young']:.1f} ms beside 100: "
+          f"{costs['old'] / costs['young']:.2f} x")  # fmt: skip
 
 
 async def migrate(databases: PostgresDatabases, blueprint: Blueprint, address: str, names: Sequence[str]) -> None:
@@ -221,7 +226,7 @@ async def main(number: int, migrated: int) -> None:
         superuser = dsn(started.plan.sites["postgres"])
         connection = await asyncpg.connect(superuser)
         stack.push_async_callback(connection.close)
-        for name in ("load", "forgetful", "migrated"):
+        for name in ("load", "young", "forgetful", "migrated"):
             await connection.execute(f"CREATE DATABASE {name}")
         address = superuser.rpartition("/")[0]
 
@@ -253,6 +258,8 @@ async def main(number: int, migrated: int) -> None:
         for name, cost in costs.items():
             print(f"  {name:<30} {cost:6.1f} ms  {cost / same:5.2f} x  {cost / by_hand_cost:5.2f} x by hand")
         await many(schemas, connection, number)
+        async with PostgresDatabases(settings_of(f"{address}/young")) as other:
+            await old_and_young(schemas, Schemas(other, blueprint, Rules(LIMITS)), number)
 
         forgetful = settings_of(f"{address}/forgetful", max_statements=1_000_000_000)
         async with PostgresDatabases(forgetful) as other:
