@@ -31,7 +31,7 @@ from novu_py.models import (
 )
 
 from notifications_service.model import NOBODY, Failure, Message, Verdict, address_key
-from notifications_service.providers import http
+from notifications_service.providers import http, refusals
 from settingskit import Problem, Secret, SettingsInvalid, setting
 
 _log = logging.getLogger(__name__)
@@ -174,7 +174,7 @@ def _said(error: NovuError | httpx.HTTPError) -> Verdict:
     if isinstance(error, httpx.HTTPError):
         return http.from_broken(error)
     if isinstance(error, ResponseValidationError) and error.status_code < HTTPStatus.BAD_REQUEST:
-        return Verdict.failed(Failure.OUTCOME_UNKNOWN, "The provider's answer could not be made sense of.")
+        return refusals.senseless()
     if error.status_code == HTTPStatus.PAYMENT_REQUIRED:
         return Verdict.failed(Failure.PROVIDER_UNAVAILABLE, "The plan of the provider is used up (402).")
     return http.from_status(error.status_code, error.headers)

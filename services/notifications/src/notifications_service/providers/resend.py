@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 import httpx
 
 from notifications_service.model import Failure, Message, Verdict
-from notifications_service.providers import http
+from notifications_service.providers import http, refusals
 from notifications_service.providers.mime import display, headers
 from notifications_service.providers.pace import Pace
 from settingskit import Problem, Secret, SettingsInvalid, setting
@@ -117,16 +117,16 @@ def _refusal(answer: httpx.Response, said: dict[str, Any]) -> Verdict:
     """What an answer that is no success means."""
     name, status = str(said.get("name", "")), answer.status_code
     if answer.is_success:
-        return Verdict.failed(Failure.OUTCOME_UNKNOWN, "The provider's answer could not be made sense of.")
+        return refusals.senseless()
     if name == _USED_BEFORE:
         # What was sent under this key before was written otherwise: a template was changed since. It was sent.
         return Verdict.failed(Failure.OUTCOME_UNKNOWN, "An earlier version of the message was handed over before.")
     if status == HTTPStatus.FORBIDDEN and name not in _CREDENTIALS:
         return Verdict.failed(Failure.MESSAGE_REFUSED, "The provider does not send from or to this address (403).")
     if status == HTTPStatus.UNPROCESSABLE_ENTITY and "`to`" in str(said.get("message", "")):
-        return Verdict.failed(Failure.RECIPIENT_REFUSED, "The provider refused the recipient (422).")
+        return refusals.recipient_refused(status)
     if status == HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS:
-        return Verdict.failed(Failure.MESSAGE_REFUSED, "The provider refused the message (451).")
+        return refusals.refused(status)
     return http.from_status(status, answer.headers)
 
 

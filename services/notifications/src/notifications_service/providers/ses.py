@@ -25,6 +25,7 @@ from botocore.exceptions import (
 )
 
 from notifications_service.model import Failure, Message, Verdict
+from notifications_service.providers import refusals
 from notifications_service.providers.mime import mime, needs_utf8
 from notifications_service.providers.pace import Pace
 from settingskit import Secret, setting
@@ -134,12 +135,12 @@ def _refusal(error: ClientError) -> Verdict:
     code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
     _log.info("SES refused", extra={"code": code, "said": error.response["Error"].get("Message", "")})
     if code in _PUT_OFF:
-        return Verdict.failed(Failure.PROVIDER_UNAVAILABLE, f"SES put us off ({code}).")
+        return refusals.put_off(code)
     if code in _CREDENTIALS:
-        return Verdict.failed(Failure.PROVIDER_CREDENTIALS_REFUSED, f"SES refused the configured credentials ({code}).")
+        return refusals.credentials_refused(code)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Verdict.failed(Failure.OUTCOME_UNKNOWN, f"SES failed while it had the message ({status}).")
-    return Verdict.failed(Failure.MESSAGE_REFUSED, f"SES refused the message ({code}).")
+        return refusals.failed_midway(status)
+    return refusals.refused(code)
 
 
 def _broken(error: BotoCoreError) -> Verdict:
@@ -149,6 +150,6 @@ def _broken(error: BotoCoreError) -> Verdict:
         case NoCredentialsError() | PartialCredentialsError():
             return Verdict.failed(Failure.PROVIDER_CREDENTIALS_REFUSED, "There are no AWS credentials.")
         case ConnectTimeoutError() | EndpointConnectionError():
-            return Verdict.failed(Failure.PROVIDER_UNAVAILABLE, "SES could not be reached.")
+            return refusals.unreachable()
         case _:
-            return Verdict.failed(Failure.OUTCOME_UNKNOWN, "The connection ended after the message was handed over.")
+            return refusals.lost()

@@ -25,6 +25,7 @@ import aiosmtplib
 from aiosmtplib import SMTPResponse, SMTPResponseException, SMTPStatus
 
 from notifications_service.model import Failure, Message, Verdict
+from notifications_service.providers import refusals
 from notifications_service.providers.mime import message_id, mime, needs_utf8
 from settingskit import Problem, Secret, SettingsInvalid, setting
 
@@ -162,7 +163,7 @@ class SmtpProvider:
             answer = await _handed_over(client, content)
         except (aiosmtplib.SMTPException, OSError):
             client.close()
-            return Verdict.failed(Failure.OUTCOME_UNKNOWN, "The connection ended after the message was handed over.")
+            return refusals.lost()
         if answer.code != SMTPStatus.completed:
             about_address = _ABOUT_THE_ADDRESS.search(answer.message)
             failure = Failure.RECIPIENT_REFUSED if about_address else Failure.MESSAGE_REFUSED
@@ -242,13 +243,12 @@ async def _after_refusal(
         except (aiosmtplib.SMTPException, OSError):
             client.close()
     if answer.code < _PERMANENT:
-        return Verdict.failed(Failure.PROVIDER_UNAVAILABLE, f"The mail server put us off ({answer.code}).")
+        return refusals.put_off(answer.code)
     if answer.code in _CREDENTIALS:
-        return _credentials(answer.code)
-    return Verdict.failed(failure, f"The mail server refused {_WHAT[failure]} ({answer.code}).")
-
-
-_WHAT: Final = {Failure.MESSAGE_REFUSED: "the message", Failure.RECIPIENT_REFUSED: "the recipient"}
+        return refusals.credentials_refused(answer.code)
+    if failure is Failure.RECIPIENT_REFUSED:
+        return refusals.recipient_refused(answer.code)
+    return refusals.refused(answer.code)
 
 
 def _not_let_in(error: Exception) -> Verdict:
@@ -256,19 +256,13 @@ def _not_let_in(error: Exception) -> Verdict:
     if isinstance(error, SMTPResponseException) and error.code >= _PERMANENT and (
         isinstance(error, aiosmtplib.SMTPAuthenticationError) or error.code in _CREDENTIALS
     ):  # fmt: skip
-        return _credentials(error.code)
+        return refusals.credentials_refused(error.code)
     return _unreachable(error)
-
-
-def _credentials(code: int) -> Verdict:
-    return Verdict.failed(
-        Failure.PROVIDER_CREDENTIALS_REFUSED, f"The mail server refused the configured credentials ({code})."
-    )
 
 
 def _unreachable(why: object) -> Verdict:
     _log.warning("the mail server cannot be reached", extra={"cause": str(why)})
-    return Verdict.failed(Failure.PROVIDER_UNAVAILABLE, "The mail server could not be reached.")
+    return refusals.unreachable()
 
 
 async def _farewell(connection: _Connection) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
@@ -30,8 +31,9 @@ _LOOK_AGAIN: Final = 1.0
 """Seconds between two looks at the queue when nobody rings: for what is tried again, or was left by who died."""
 _PAUSE: Final = 1.0
 _FORGET_EVERY: Final = 60.0
-_GATHER: Final = 0.02
-"""Seconds between two writings of outcomes: one statement for many costs hardly more than for one."""
+_MANY: Final = 16
+_GATHER: Final = 0.05
+"""Seconds between two writings of outcomes, unless many wait: one statement for many costs hardly more than for one."""
 _LAST_WORDS: Final = 10.0
 """Seconds that messages in hand get when the process ends."""
 
@@ -257,6 +259,7 @@ class Recorder:
         self._bell = bell
         self._waiting: list[tuple[Outcome, asyncio.Future[None]]] = []
         self._some = asyncio.Event()
+        self._many = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -274,19 +277,28 @@ class Recorder:
         done = asyncio.get_running_loop().create_future()
         self._waiting.append((outcome, done))
         self._some.set()
+        if len(self._waiting) >= _MANY:
+            self._many.set()
         await done
 
     async def _live(self) -> None:
         while True:
             await self._some.wait()
             self._some.clear()
+            self._many.clear()
             batch, self._waiting = self._waiting, []
             await self._write([outcome for outcome, _ in batch])
             for _, done in batch:
                 if not done.done():
                     done.set_result(None)
             self._bell.ring()
-            await asyncio.sleep(_GATHER)
+            if len(batch) > 1:  # where one came alone, somebody waits for it before the next one is asked for
+                await self._gather()
+
+    async def _gather(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GATHER):
+                await self._many.wait()
 
     async def _write(self, outcomes: Sequence[Outcome]) -> None:
         """Until it stands: what was sent must not be forgotten because the database was away."""
