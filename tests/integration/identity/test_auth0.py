@@ -229,6 +229,21 @@ async def test_silence_is_unavailable(auth0):
         gate.set()
 
 
+async def test_an_organization_that_was_made_anew_elsewhere_is_found_again(over_auth0, auth0, where, who):
+    """Another replica undid the tenant and made it again; this one remembers the organization of before."""
+    organization, client, user = made(where, who, OPERATION)
+    await over_auth0.stub.EnsureOrganization(organization)
+    role = user_pb2.AssignRoleRequest(**where, operation_id=OPERATION, email=who, role="admin")
+    stub = over_auth0.stub
+    calls = [(stub.EnsureClient, client), (stub.EnsureUser, user), (stub.AssignRole, role)]
+    for number, (call, request) in enumerate(calls):
+        [(before, one)] = auth0.organizations.items()
+        auth0.organizations = {f"org_new{number}": one | {"id": f"org_new{number}"}}
+        auth0.members = {f"org_new{number}": auth0.members[before]}
+        assert (await call(request)).created
+    assert list(auth0.members["org_new2"].values()) == [{"rol_1"}]
+
+
 async def test_a_foreign_user_of_the_connection_is_refused_and_untouched(over_auth0, auth0, where, who):
     organization, _, user = made(where, who, OPERATION)
     await over_auth0.stub.EnsureOrganization(organization)

@@ -15,18 +15,18 @@ from identity_service.clients.service import Clients
 from identity_service.credentials.service import Staging
 from identity_service.credentials.store import CredentialStore
 from identity_service.handlers import IdentityHandlers
-from identity_service.migrations import Schema
+from identity_service.migrations import schema
 from identity_service.model import Capability
 from identity_service.organizations.service import Homes, Organizations
 from identity_service.ports import IdentityProvider, PasswordVerifier
 from identity_service.providers import PROVIDERS, provider_type
-from identity_service.seal import Seal
 from identity_service.settings import SERVICE, IdentitySettings, read
 from identity_service.store import Records
 from identity_service.sweeping.service import Sweeper
 from identity_service.users.service import Users
 from pagekit import PageTokens
 from postgreskit import Database
+from postgreskit.seal import Seal
 from tenantmesh.identity.v1 import identity_service_pb2_grpc as rpc
 
 
@@ -55,7 +55,7 @@ async def main() -> None:
 async def migrate() -> None:
     """Bring the tables up to date, and end."""
     chosen, _ = read(os.environ)
-    async with Schema(chosen):
+    async with schema(chosen):
         pass
 
 
@@ -81,7 +81,7 @@ def compose(environ: Mapping[str, str], clock: Callable[[], datetime] | None = N
     return Composed(
         chosen.server,
         [Servicer(rpc.add_IdentityServiceServicer_to_server, handlers)],
-        [Schema(chosen), database, provider, Sweeper(store, chosen.sweep_interval, clock)],
+        [schema(chosen), database, provider, Sweeper(store, chosen.sweep_interval, clock)],
     )
 
 
@@ -89,7 +89,7 @@ def handlers_over(
     chosen: IdentitySettings, provider: IdentityProvider, store: CredentialStore, clock: Callable[[], datetime]
 ) -> IdentityHandlers:
     """The handlers over one provider."""
-    staging = Staging(store, Seal(chosen.seal.secrets), claim_life=chosen.claim_life, clock=clock)
+    staging = Staging(store, Seal(chosen.seal.secrets, label=SERVICE), claim_life=chosen.claim_life, clock=clock)
     homes = Homes(provider, clock)
     return IdentityHandlers(
         provider,

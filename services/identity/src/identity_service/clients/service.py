@@ -47,11 +47,17 @@ class Clients:
     ) -> tuple[Client, bool, str]:
         """Make it so, or confirm that it is so; answer it, whether this call made it, and where its secret waits."""
         wish.check()
-        home = await self._homes.of(tenant)
-        wanted = self._wanted(tenant, home, wish, operation_id)
         if validate_only:
+            home = await self._homes.now(tenant)
+            wanted = self._wanted(tenant, home, wish, operation_id)
             seen = await self._seen(tenant, home, wish.name)
             return (_amended(wanted, seen), False, "") if seen else (wanted, True, "")
+        return await self._homes.within(tenant, lambda home: self._ensure(tenant, home, wish, operation_id))
+
+    async def _ensure(
+        self, tenant: Tenant, home: Organization, wish: Wish, operation_id: str
+    ) -> tuple[Client, bool, str]:
+        wanted = self._wanted(tenant, home, wish, operation_id)
         staged, made = await self._created(tenant, home, wanted)
         if made is not None:
             return made, True, await self._told(staged, made)
@@ -63,21 +69,21 @@ class Clients:
 
     async def get(self, tenant: Tenant, name: str) -> Client:
         """The client as its provider holds it now."""
-        found = await self._provider.find_client(await self._homes.of(tenant), name)
+        found = await self._provider.find_client(await self._homes.now(tenant), name)
         if found is None or not is_of(found, tenant.tenant_id):
             raise client_not_found(name, self._provider.name)
         return found
 
     async def list(self, tenant: Tenant | None, wanted: Slice) -> Page[Client]:
         """What the mesh made: in a tenant's organization, or in the shared realms where none is said."""
-        home = await self._homes.of(tenant) if tenant else None
+        home = await self._homes.now(tenant) if tenant else None
         return await page_of(self._made(home, tenant), wanted, _order)
 
     async def rotate(self, tenant: Tenant, name: str, *, request_id: str, overlap: timedelta) -> tuple[Client, str]:
         """Give it a new secret; answer it, and where the secret waits. Once for each request id."""
         if overlap:
             check_capable(self._provider.name, self._provider.capabilities, Capability.SECRET_OVERLAP)
-        home = await self._homes.of(tenant)
+        home = await self._homes.now(tenant)
         seen = await self._seen(tenant, home, name)
         if seen is None:
             raise client_not_found(name, self._provider.name)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
-from faults import Fault
+from faults import Fault, NotFound
 from identity_service.model import (
     Capability,
     Organization,
@@ -24,6 +24,8 @@ from identity_service.organizations.model import Wish
 from identity_service.ports import IdentityProvider
 from identity_service.service import Page, Position, Slice, check_operation, check_owned, page_of
 
+T = TypeVar("T")
+
 _REMEMBERED: Final = timedelta(seconds=30)
 _MOST_REMEMBERED: Final = 1000
 
@@ -31,8 +33,8 @@ _MOST_REMEMBERED: Final = 1000
 class Homes:
     """The organizations of tenants, known to be theirs.
 
-    Each call about a client or a user needs its organization first. What was found a moment ago is taken from memory:
-    whose a thing is never changes, and who relies on anything else of it asks the provider.
+    Each call that makes a client or a user needs its organization first. What was found a moment ago is taken from
+    memory: whose a thing is never changes. Who reads, changes or removes asks the provider.
     """
 
     def __init__(self, provider: IdentityProvider, clock: Callable[[], datetime]) -> None:
@@ -45,13 +47,26 @@ class Homes:
         known = self._known.get(tenant)
         if known and self._clock() - known[1] < _REMEMBERED:
             return known[0]
+        return await self.now(tenant)
+
+    async def now(self, tenant: Tenant) -> Organization:
+        """The same from the provider, as it is now."""
         found = await self.fresh(tenant)
         if found is None:
             raise organization_not_found(tenant.name, self._provider.name)
         return found
 
+    async def within(self, tenant: Tenant, work: Callable[[Organization], Awaitable[T]]) -> T:
+        """Do the work in the tenant's organization; once more where the one in memory was removed and made anew."""
+        try:
+            return await work(await self.of(tenant))
+        except NotFound as fault:
+            if fault.reason != "ORGANIZATION_NOT_FOUND":
+                raise
+        return await work(await self.now(tenant))
+
     async def fresh(self, tenant: Tenant) -> Organization | None:
-        """The same from the provider as it is now; None where there is none."""
+        """The same; None where there is none."""
         self.forget(tenant)
         found = await self._provider.find_organization(tenant)
         if found is None:
@@ -108,8 +123,7 @@ class Organizations:
 
     async def get(self, tenant: Tenant) -> Organization:
         """The organization as its provider holds it now."""
-        self._homes.forget(tenant)
-        return await self._homes.of(tenant)
+        return await self._homes.now(tenant)
 
     async def list(self, tenant_id: str, wanted: Slice) -> Page[Organization]:
         """What the mesh made: for one tenant, or for all where none is said."""

@@ -62,11 +62,13 @@ class Users:
         """Make the user, or confirm there is one; answer it, whether this call did, and where a password waits."""
         if wish.handover is Handover.PROVIDER_MAIL:
             check_capable(self._provider.name, self._provider.capabilities, Capability.MAIL)
-        home = await self._homes.of(tenant)
         wanted = self._wanted(tenant, wish, operation_id)
         if validate_only:
-            seen = await self._seen(tenant, home, Who(email=wish.email))
+            seen = await self._seen(tenant, await self._homes.now(tenant), Who(email=wish.email))
             return (_amended(wanted, seen), False, "") if seen else (wanted, True, "")
+        return await self._homes.within(tenant, lambda home: self._ensure(tenant, home, wish, wanted))
+
+    async def _ensure(self, tenant: Tenant, home: Organization, wish: Wish, wanted: User) -> tuple[User, bool, str]:
         start = await self._start(tenant, home, wish, wanted)
         made = await self._created(start)
         if made is not None:
@@ -75,12 +77,14 @@ class Users:
         if seen is None:
             raise changed("the user")
         after = await self._provider.complete_user(home, _amended(wanted, seen), seen)
-        own = seen.owner is not None and seen.owner.operation_id == operation_id
+        own = (
+            seen.owner is not None and wanted.owner is not None and seen.owner.operation_id == wanted.owner.operation_id
+        )
         return await self._confirmed(start, after, own=own), False, _reference(start.staged) if own else ""
 
     async def get(self, tenant: Tenant, who: Who) -> User:
         """The user as the provider holds it now."""
-        found = await self._provider.find_user(await self._homes.of(tenant), who)
+        found = await self._provider.find_user(await self._homes.now(tenant), who)
         # Whoever came to a realm of the tenant's own without the mesh is still the tenant's; in a shared one, nobody's.
         if found is None or not (is_of(found, tenant.tenant_id) or (found.owner is None and not tenant.shared)):
             raise user_not_found(self._provider.name)
@@ -88,14 +92,14 @@ class Users:
 
     async def list(self, tenant: Tenant | None, wanted: Slice) -> Page[User]:
         """All of a tenant's organization, or what the mesh made in the shared realms where none is said."""
-        home = await self._homes.of(tenant) if tenant else None
+        home = await self._homes.now(tenant) if tenant else None
         return await page_of(self._there(home, tenant), wanted, _order)
 
     async def verify(self, tenant: Tenant, email: str, password: str, new_password: str) -> User:
         """The user whose password it is."""
         if self._verifier is None:
             raise incapable(self._provider.name, Capability.PASSWORDS.value)
-        home = await self._homes.of(tenant)
+        home = await self._homes.now(tenant)
         return await self._verifier.verify_password(home, email, password, new_password)
 
     async def delete(self, tenant: Tenant, who: Who, *, operation_id: str = "") -> bool:
@@ -110,7 +114,9 @@ class Users:
 
     async def assign(self, tenant: Tenant, who: Who, role: str) -> tuple[User, bool]:
         """Give the role; answer the user with it, and whether it was missing."""
-        home = await self._homes.of(tenant)
+        return await self._homes.within(tenant, lambda home: self._assign(tenant, home, who, role))
+
+    async def _assign(self, tenant: Tenant, home: Organization, who: Who, role: str) -> tuple[User, bool]:
         seen = await self._seen(tenant, home, who)
         if seen is None:
             raise user_not_found(self._provider.name)

@@ -224,9 +224,8 @@ class Auth0Provider:
 
     async def create_user(self, home: Organization, wanted: User, password: str) -> User | None:
         """Make the user in the connection, and a member."""
-        with translated():
-            if await self._look.organization(home) is None:
-                raise organization_not_found(home.name, NAME)
+        with translated(home):
+            await self._api.organizations.get(home.provider_id)  # else somebody would be made who can be no member
             try:
                 made = await self._api.users.create(
                     connection=self._settings.connection,
@@ -246,7 +245,7 @@ class Auth0Provider:
 
     async def complete_user(self, home: Organization, wanted: User, seen: User) -> User:
         """Make the names as wanted, and the user a member: who is one already stays one."""
-        with translated():
+        with translated(home):
             await self._api.organizations.members.create(home.provider_id, members=[seen.user_id])
             if seen.says(wanted):
                 return seen
@@ -260,7 +259,7 @@ class Auth0Provider:
             raise incapable(NAME, "mail_without_client")
         inviter: Any = {"name": home.display_name}
         invitee: Any = {"email": user.email}
-        with translated():
+        with translated(home):
             await self._api.organizations.invitations.create(
                 home.provider_id,
                 inviter=inviter,
@@ -293,7 +292,7 @@ class Auth0Provider:
 
     async def assign_role(self, home: Organization, user: User, role: str) -> bool:
         """Give the role within the organization."""
-        with translated():
+        with translated(home):
             role_id = await self._look.role(role)
             if role in user.roles:
                 return False

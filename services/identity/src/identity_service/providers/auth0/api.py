@@ -20,6 +20,7 @@ from auth0.management.client import AsyncAuth0
 from auth0.management.core.api_error import ApiError
 
 from faults import Fault
+from identity_service.model import Organization, organization_not_found
 from identity_service.providers import refusals
 from identity_service.providers.auth0.budget import Budget
 from identity_service.providers.auth0.settings import Auth0Settings
@@ -102,11 +103,13 @@ async def connected(
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Let only faults leave the block."""
+def translated(inside: Organization | None = None) -> Iterator[None]:
+    """Let only faults leave the block; what is missing inside an organization is that itself."""
     try:
         yield
     except ApiError as error:
+        if inside and is_missing(error):
+            raise organization_not_found(inside.name, NAME) from None
         raise fault_of(error.status_code or _BROKEN, error.headers or {}, _code(error)) from None
     except (httpx.HTTPError, json.JSONDecodeError) as error:
         _log.warning("auth0 does not answer", extra={"cause": repr(error)})
