@@ -94,6 +94,9 @@ def test_a_failure_without_words_gets_some_and_one_that_is_none_is_left_out():
         (b"{}", "state"),
         (b'{"state": 3, "appUrl": "javascript:alert(1)"}', "app_url"),
         (b'{"state": 3, "webUrl": "https://' + b"x" * 2048 + b'"}', "web_url"),
+        (b'{"state": 3, "appUrl": "https://a.example/\\u0000"}', "app_url"),
+        (b'{"state": 4, "failure": {"message": "\\u0000"}}', "failure.message"),
+        (b'{"state": 4, "failure": {"message": "\\ud800"}}', None),
         (b'{"state": 3, "mood": ' + b"[" * 10_000 + b"]" * 10_000 + b"}", None),
     ],
 )

@@ -85,6 +85,7 @@ def report_from(body: bytes) -> Report:
         raise _invalid(".".join(field.field_name for field in path.elements) if path else "") from None
     except (json_format.ParseError, UnicodeDecodeError, ValueError, RecursionError):
         raise _invalid("") from None
+    _check_texts(message)
     return Report(
         State[deployment_pb2.DeploymentState.Name(message.state).removeprefix("DEPLOYMENT_STATE_")],
         message.percent,
@@ -128,6 +129,15 @@ def deployment_to(deployment: Deployment) -> deployment_pb2.Deployment:
 def state_to(state: State) -> deployment_pb2.DeploymentState.ValueType:
     """A state as callers see it."""
     return deployment_pb2.DeploymentState.Value(f"DEPLOYMENT_STATE_{state.name}")
+
+
+def _check_texts(message: deployment_pb2.DeploymentReport) -> None:
+    """No database keeps the character zero."""
+    for field, value in message.ListFields():
+        if isinstance(value, str) and "\0" in value:
+            raise _invalid(field.name)
+    if "\0" in message.failure.message:
+        raise _invalid("failure.message")
 
 
 def _failure_from(message: deployment_pb2.DeploymentReport) -> Failure | None:

@@ -16,7 +16,7 @@ from deployments_service.translate import report_from
 from deployments_service.webhook import service
 from deployments_service.webhook.model import AddressRefused, Answer, Job
 from deployments_service.webhook.service import Courier, Pace
-from faults import Unavailable
+from faults import Internal, Unavailable
 
 SECOND = timedelta(seconds=1)
 JOB = Job(uuid4(), DEPLOYMENT, called=False, status_url="", attempts=0, overdue=False)
@@ -153,6 +153,13 @@ async def test_what_cannot_be_put_on_record_is_left_to_its_lease(caplog):
         await asyncio.wait_for(failed.wait(), 30)
         await eventually(lambda: caplog.records)
     assert "could not be looked after" in caplog.text
+
+
+async def test_one_that_has_ended_is_not_well():
+    async with courier(Ledger(), Pipeline(Answer(200))) as one:
+        await one.check()
+    with pytest.raises(Internal):
+        await one.check()
 
 
 async def test_whoever_ends_lets_go_at_once():

@@ -13,7 +13,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from chassis import Mode
-from deployments_service.migrations import brought_up_to_date
+from deployments_service.migrations import schema
 from deployments_service.model import Capability, Deployment, Report, SignedReport, State
 from deployments_service.signing.model import verify
 from deployments_service.webhook.providers.http import Endpoint, HttpPipeline
@@ -167,9 +167,9 @@ class WebhookProvider:
             reading: reads a report.
             clock: the time that signatures are held against.
         """
-        self._settings = settings
         self._clock = clock
         self._secrets = settings.pipeline.endpoint.secrets
+        self._schema = schema(settings.database, operator_role=settings.operator_role)
         self._database = Database(settings.database, application="deployments")
         self._store = DeploymentStore(self._database, operator_role=settings.operator_role, patience=settings.rollout)
         self._pipeline = HttpPipeline(settings.pipeline.endpoint, clock=clock)
@@ -177,9 +177,8 @@ class WebhookProvider:
         self._opened = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        await brought_up_to_date(self._settings.database, operator_role=self._settings.operator_role)
         async with AsyncExitStack() as opened:
-            for resource in (self._database, self._pipeline, self._courier):
+            for resource in (self._schema, self._database, self._pipeline, self._courier):
                 await opened.enter_async_context(resource)
             self._opened = opened.pop_all()
         return self
@@ -190,8 +189,9 @@ class WebhookProvider:
         await self._opened.aclose()
 
     async def check(self) -> None:
-        """The database answers. Whether the pipeline does shows when it is called: it has no address for questions."""
+        """The database answers, and rollouts are looked after. Whether the pipeline answers shows when it is called."""
         await self._database.check()
+        await self._courier.check()
 
     async def find(self, tenant_id: str, app: str) -> Deployment | None:
         """What stands for the tenant under that name."""

@@ -18,7 +18,7 @@ from typing import Self
 from deployments_service.model import FailureReason, Report, failed
 from deployments_service.webhook.model import AddressRefused, Job, Settled, Verdict, pause_before, verdict_on
 from deployments_service.webhook.ports import Ledger, Pipeline
-from faults import Fault
+from faults import Fault, Internal
 
 _log = logging.getLogger(__name__)
 _LOOK_AGAIN = 1.0
@@ -68,6 +68,11 @@ class Courier:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def check(self) -> None:
+        """Raise if nobody looks after rollouts any more."""
+        if self._task is None or self._task.done():
+            raise Internal("Nobody looks after rollouts.", reason="UNEXPECTED", domain="tenantmesh")
 
     def wake(self) -> None:
         """Something is due now."""
