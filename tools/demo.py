@@ -1,7 +1,8 @@
 """Walk through what stands today, on the running local stack, by plain JSON through the gateway.
 
-A customer signs up, and each of its things is made, tried and taken away again by hand: what the workflows will do by
-themselves. Each step says what it does, shows the answer, and fails the demo when that is not the promised one.
+Tenants of every tier are provisioned, and one fails on purpose and leaves nothing. Then a customer signs up, and each
+of its things is made, tried and taken away again by hand: what the workflows did by themselves. Each step says what it
+does, shows the answer, and fails the demo when that is not the promised one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Any
 
 import dns.message
 import dns.query
+
+from demo_operations import ADDRESS, TIERS, Mesh
 
 STATE = Path(os.environ.get("LOCAL_STATE", ".local"))
 TIER = "TIER_BRIDGE"
@@ -84,13 +87,47 @@ class Customer:
         """On whose behalf."""
         return {"operationId": f"provision-tenant-{self.tenant}", "tenantKey": self.key}
 
-    def resolve(self) -> list[str]:
-        """What the zone's name server says of the tenant's name."""
+    def resolve(self, name: str = "") -> list[str]:
+        """What the zone's name server says of a name, else of the tenant's own."""
+        name = name or self.host
         host, _, port = self.environment["RFC2136_NAMESERVER"].rpartition(":")
-        answer = dns.query.udp(dns.message.make_query(self.host, "A"), host, port=int(port), timeout=10)
+        answer = dns.query.udp(dns.message.make_query(name, "A"), host, port=int(port), timeout=10)
         addresses = [record.to_text() for records in answer.answer for record in records]
-        print(f"   dig {self.host} @{host} -p {port}\n   → {addresses or 'no such name'}")
+        print(f"   dig {name} @{host} -p {port}\n   → {addresses or 'no such name'}")
         return addresses
+
+
+def provision(customer: Customer) -> None:
+    """Provision a tenant of each tier: everything it needs, side by side, until it is active."""
+    mesh = Mesh(customer.environment["GATEWAY_URL"])
+    for tier in TIERS:
+        tenant, key = mesh.subscribed(tier)
+        print(f"   {key}")
+        operation = mesh.provisioned(tenant)
+        expect(operation["state"] == "OPERATION_STATE_SUCCEEDED", f"{key} is active")
+        held = mesh.held(tenant)
+        kinds = ("organizations", "schemas", "buckets", "dns-records")
+        expect(all(len(held[kind]) == 1 for kind in kinds), "realm or organization, schema, bucket and name are there")
+        expect(customer.resolve(f"{key}.tenantmesh.test") == ADDRESS, "its name resolves")
+        url = f"{customer.environment['MAILSINK_URL']}/api/mails?to=ada@{key}.example"
+        expect(len(json.loads(fetch(url))) == 1, "its administrator was welcomed")
+
+
+def fail(customer: Customer) -> None:
+    """Provision one whose name is somebody else's: it fails at DNS, and nothing of it is left."""
+    mesh = Mesh(customer.environment["GATEWAY_URL"])
+    tenant, key = mesh.subscribed("TIER_SILO")
+    other = uuid.uuid4()
+    name, address = f"{key}.tenantmesh.test", ["192.0.2.99"]
+    taken = {"name": name, "type": "RECORD_TYPE_A", "values": address}
+    mesh.call("POST", f"/tenants/{other}/dns-records", {"operationId": f"provision-tenant-{other}", **taken})
+    operation = mesh.provisioned(tenant)
+    expect(operation["state"] == "OPERATION_STATE_FAILED", f"it failed: {operation['rootCause']['message']}")
+    expect(operation["failedStep"] == "dns_record", "at dns_record")
+    expect(not any(mesh.held(tenant).values()), "nothing is left of it, asked of every service")
+    state = mesh.call("GET", f"/tenants/{tenant}")["tenant"]["state"]
+    expect(state == "TENANT_STATE_PROVISION_FAILED", "its record says so, and it can be tried again")
+    expect(customer.resolve(name) == address, "the other one's name was not touched")
 
 
 def sign_up(customer: Customer) -> None:
@@ -196,6 +233,8 @@ def tell(customer: Customer) -> None:
 
 
 STEPS: tuple[Callable[[Customer], None], ...] = (
+    provision,
+    fail,
     sign_up,
     ask_badly,
     make_a_bucket,
@@ -214,6 +253,7 @@ SHOWN = {
     "STORAGE_ADDRESS": "storage (gRPC)",
     "DNS_ADDRESS": "dns (gRPC)",
     "NOTIFICATIONS_ADDRESS": "notifications (gRPC)",
+    "PROVISIONING_ADDRESS": "provisioning (gRPC)",
 }
 
 

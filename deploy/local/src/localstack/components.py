@@ -10,7 +10,7 @@ from localstack.servers import databases
 from localstack.servers.gateway import GATEWAY
 from localstack.servers.keycloak import KEYCLOAK
 from localstack.servers.mailsink import MAILSINK
-from localstack.servers.mesh import service
+from localstack.servers.mesh import service, worker
 from localstack.servers.nameserver import NAMESERVER
 from localstack.servers.objectstore import OBJECTSTORE
 from localstack.servers.postgres import POSTGRES, programs
@@ -56,6 +56,16 @@ IDENTITY = service(
     tables=True,
     environment=lambda site: {"IDENTITY_SECRET": site.secret("seal")},
 )
+PROVISIONING = service(
+    "provisioning",
+    "operations on tenants",
+    needs=("temporal", "tenants"),
+    environment=lambda site: {
+        "TENANT_ZONE": site.settings.zone,
+        "TENANT_DNS_TARGETS": "192.0.2.10",
+        "TENANT_APP": "product",
+    },
+)
 MESH = (
     TENANTS,
     IDENTITY,
@@ -64,7 +74,9 @@ MESH = (
     NOTIFICATIONS,
     service("infrastructure", "infrastructure stacks of tenants"),
     service("deployments", "deployments of the product for tenants"),
+    PROVISIONING,
 )
+WORKER = worker(needs=tuple(one.name for one in MESH if one is not PROVISIONING))
 
 COMPONENTS: tuple[Component, ...] = (
     POSTGRES,
@@ -74,6 +86,7 @@ COMPONENTS: tuple[Component, ...] = (
     MAILSINK,
     KEYCLOAK,
     *MESH,
+    WORKER,
     # The last to start, so that what it routes to is there.
     replace(GATEWAY, needs=tuple(one.name for one in MESH)),
     PROMETHEUS,

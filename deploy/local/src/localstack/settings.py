@@ -11,8 +11,9 @@ SEARCH_ATTRIBUTES = (
     "TenantId=Keyword",
     "TenantKey=Keyword",
     "Tier=Keyword",
+    "OperationState=Keyword",
     "Step=Keyword",
-    "OperationId=Keyword",
+    "FailedStep=Keyword",
 )
 
 

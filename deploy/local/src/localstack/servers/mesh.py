@@ -70,6 +70,26 @@ def service(
     )
 
 
+def worker(needs: tuple[str, ...]) -> Component:
+    """The process that runs the workflows: it serves no RPC, and calls all the others."""
+
+    async def prepare(_: Site) -> str | None:
+        _find("worker_service")
+        return None
+
+    return Component(
+        name="worker",
+        summary="runs the workflows",
+        ports={"ops": 9109},
+        needs=("temporal", *needs),
+        prepare=prepare,
+        command=lambda _: [sys.executable, "-m", "worker_service"],
+        environment=lambda _: EVERYWHERE,
+        ready=ready,
+        gives=lambda site: {"WORKER_OPS_PORT": str(site.ports["ops"])},
+    )
+
+
 def gives(site: Site) -> Mapping[str, str]:
     """Where it is, under its own name."""
     prefix = site.name.upper()
