@@ -17,7 +17,16 @@ MORE_ROLES = {
     # The worker has no RPCs and no domain: it has workflows, what they are made of, and what they call.
     "worker_service": {"activities", "operation", "requests", "tables", "workflows"},
     # What provisioning works with are the contract's messages, which are the inputs and answers of workflows.
-    "provisioning_service": {"dispatching", "finding", "health", "starting", "steering"},
+    "provisioning_service": {
+        "dispatching",
+        "engine",
+        "finding",
+        "health",
+        "installation",
+        "records",
+        "starting",
+        "steering",
+    },
 }
 
 

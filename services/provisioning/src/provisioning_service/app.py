@@ -11,11 +11,11 @@ from chassis import ServerSettings, Servicer, serve
 from chassis.client import Remote
 from pagekit import PageTokens
 from provisioning_service.dispatching import Dispatcher
+from provisioning_service.engine import Engine
 from provisioning_service.finding import Finding
 from provisioning_service.handlers import ProvisioningHandlers
 from provisioning_service.health import Examination
-from provisioning_service.providers.engine import Engine
-from provisioning_service.providers.records import Records
+from provisioning_service.records import Records
 from provisioning_service.settings import SERVICE, ProvisioningSettings, Target, read
 from provisioning_service.starting import Starting
 from provisioning_service.steering import Steering

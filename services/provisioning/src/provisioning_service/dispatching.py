@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from faults import Fault
+from provisioning_service.engine import Engine
 from provisioning_service.model import PROVISION
-from provisioning_service.providers.engine import Engine
-from provisioning_service.providers.records import Records
+from provisioning_service.records import Records
 from provisioning_service.starting import Starting
 
 _log: Final = logging.getLogger(__name__)

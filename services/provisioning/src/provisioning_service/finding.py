@@ -12,9 +12,9 @@ import faults
 from faults import Fault, Invalid, NotFound
 from pagekit import PageTokens, page_size
 from provisioning_service import model, translate
+from provisioning_service.engine import Engine
 from provisioning_service.model import KINDS
-from provisioning_service.providers.engine import Engine
-from provisioning_service.providers.records import Records
+from provisioning_service.records import Records
 from tenantmesh.provisioning.v1 import operation_requests_pb2 as pb
 from tenantmesh.provisioning.v1.operation_pb2 import Operation
 from tenantmesh.provisioning.v1.origin_pb2 import Origin

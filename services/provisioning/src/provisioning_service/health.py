@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from google.protobuf.duration_pb2 import Duration
 
 from faults import Fault
+from provisioning_service.engine import Engine
 from provisioning_service.model import Switch
-from provisioning_service.providers.engine import Engine
 from tenantmesh.provisioning.v1 import health_pb2
 from tenantmesh.provisioning.v1.health_pb2 import DependencyHealth, Health
 from tenantmesh.provisioning.v1.operation_pb2 import OperationKind

@@ -13,10 +13,10 @@ import faults
 from chassis import context
 from faults import Fault
 from provisioning_service import model, translate
+from provisioning_service.engine import Engine
+from provisioning_service.installation import InstallationSettings
 from provisioning_service.model import PROVISION, Kind, Switch
-from provisioning_service.providers.engine import Engine
-from provisioning_service.providers.records import Records
-from provisioning_service.settings import InstallationSettings
+from provisioning_service.records import Records
 from tenantmesh.provisioning.v1 import subscription_pb2
 from tenantmesh.provisioning.v1.operation_pb2 import Operation
 from tenantmesh.provisioning.v1.operation_plan_pb2 import OperationPlan

@@ -6,10 +6,10 @@ from google.protobuf.message import Message
 
 from faults import Fault, NotFound
 from provisioning_service import model, translate
+from provisioning_service.engine import Engine
 from provisioning_service.finding import Finding
 from provisioning_service.model import PROVISION
-from provisioning_service.providers.engine import Engine
-from provisioning_service.providers.records import Records
+from provisioning_service.records import Records
 from provisioning_service.starting import Starting, origin
 from tenantmesh.provisioning.v1 import operation_requests_pb2 as pb
 from tenantmesh.provisioning.v1.commands_pb2 import Amendment, Approval, Cancellation, Continuation

@@ -11,8 +11,8 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
 
+from provisioning_service.installation import InstallationSettings
 from provisioning_service.model import OF_WORKFLOW, Kind
-from provisioning_service.settings import InstallationSettings
 from temporalkit import operations
 from tenantmesh.common.v1 import tier_pb2
 from tenantmesh.provisioning.v1 import operation_pb2, operation_requests_pb2, operation_state_pb2, root_cause_pb2

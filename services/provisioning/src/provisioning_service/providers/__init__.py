@@ -1,1 +1,0 @@
-"""Where operations run, Temporal; and where tenants are on record, the tenants service."""
