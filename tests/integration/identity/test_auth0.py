@@ -254,3 +254,16 @@ async def test_a_foreign_user_of_the_connection_is_refused_and_untouched(over_au
     delete = user_pb2.DeleteUserRequest(**where, email=who)
     assert await refused(over_auth0.stub.DeleteUser(delete)) == "USER_NOT_OWNED"
     assert auth0.users["auth0|x"] == foreign
+
+
+async def test_operators_list_what_was_made_for_pooled_tenants(over_auth0, where, who):
+    pooled = {**where, "tier": "TIER_POOLED"}
+    await provision(over_auth0.stub, pooled, who)
+    silo = {**where, "tenant_key": f"{where['tenant_key']}-b", "tenant_id": "0192f0c1-2b3c-7d4e-8f50-665544332211"}
+    await provision(over_auth0.stub, silo, f"eve@{silo['tenant_key']}.example")
+    users = await over_auth0.stub.ListUsers(user_pb2.ListUsersRequest())
+    clients = await over_auth0.stub.ListClients(client_pb2.ListClientsRequest())
+    assert [one.email for one in users.users] == [who]
+    assert [one.ownership.tenant_id for one in clients.clients] == [where["tenant_id"]]
+    nothing = user_pb2.ListUsersRequest(operation_id="somebody-elses")
+    assert list((await over_auth0.stub.ListUsers(nothing)).users) == []
