@@ -40,6 +40,7 @@ from tenantmesh.provisioning.v1.tenant_environment_pb2 import Resumption
 from tenantmesh.tenants.v1.tenant_pb2 import Tenant
 
 _PATIENCE: Final = timedelta(seconds=3)
+_CLOSING: Final = 0.05  # seconds between a run's last word and its end, in Temporal's eyes
 _PROOF_PATIENCE: Final = timedelta(seconds=8)
 _UPDATE_PATIENCE: Final = timedelta(seconds=20)
 
@@ -117,15 +118,24 @@ class Engine:
 
     async def seen(self, operation_id: str, run_id: str = "") -> tuple[Operation, int]:
         """The operation, and a number that changes with it."""
-        run = await self.describe(operation_id, run_id)
+        run, progress = await self._looked_at(operation_id, run_id)
         kind = OF_WORKFLOW[run.workflow_type]
         operation = translate.operation_to(run, {"origin": await run.memo_value("origin", Origin(), type_hint=Origin)})
         if run.status is WorkflowExecutionStatus.RUNNING:
-            progress = await self._progress(run)
             return (translate.with_progress(operation, progress) if progress else operation), run.history_length
         if kind.name in translate.RESULTS and (result := await self._result(run, kind)) is not None:
             translate.with_result(operation, kind, result)
         return operation, run.history_length
+
+    async def _looked_at(self, operation_id: str, run_id: str) -> tuple[WorkflowExecutionDescription, Progress | None]:
+        """A run, and what it says of itself. One that says it has ended is about to: then its result is there."""
+        while True:
+            run = await self.describe(operation_id, run_id)
+            running = run.status is WorkflowExecutionStatus.RUNNING
+            progress = await self._progress(run) if running else None
+            if progress is None or progress.state not in translate.FINAL:
+                return run, progress
+            await asyncio.sleep(_CLOSING)
 
     async def describe(self, operation_id: str, run_id: str = "") -> WorkflowExecutionDescription:
         """What Temporal itself knows of a run; of the latest, where none is named."""

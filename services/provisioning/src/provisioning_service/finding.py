@@ -65,7 +65,7 @@ class Finding:
                 operation, revision = await self._seen(request.operation_id, run_id)
             except faults.Unavailable:
                 operation, revision = None, shown
-            if operation is not None and (revision != shown or operation.state in translate.FINAL):
+            if operation is not None and (operation.state in translate.FINAL or _is_news(operation, revision, shown)):
                 run_id, shown, last_word = operation.run_id or run_id, revision, time.monotonic()
                 token = self._tokens.sign([run_id, revision], scope=scope)
                 yield pb.WatchOperationResponse(operation=operation, resume_token=token)
@@ -109,3 +109,8 @@ class Finding:
             return None
         who = Origin(principal=entry.principal, request_time=entry.create_time)
         return translate.pending(kind, operation_id, tenant_id, who)
+
+
+def _is_news(operation: Operation, revision: int, shown: int) -> bool:
+    """Whether there is something to show: where no worker could say more, that only repeats what is known, as less."""
+    return revision != shown and (bool(operation.steps) or shown < 0)
