@@ -11,6 +11,7 @@ from typing import Any
 
 PROVIDERS: Mapping[str, str] = {
     "auth0": "Auth0Provider",
+    "keycloak": "KeycloakProvider",
     "local": "LocalProvider",
     "memory": "MemoryProvider",
 }
