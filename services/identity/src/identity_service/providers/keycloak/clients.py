@@ -15,7 +15,7 @@ from identity_service.providers.keycloak.places import Place
 from identity_service.providers.keycloak.server import NAME, Server, made_id
 
 CLAIM: Final = "tenant_id"
-"""The claim that says whose a token's user is. It comes from the user, so no client can give it to somebody else's."""
+"""The claim that says whose a token's user is."""
 
 _NAME: Final = "tenantmesh.client_name"
 _SECRET_MADE: Final = "tenantmesh.secret_create_time"  # noqa: S105 - the name of an attribute
@@ -42,7 +42,11 @@ class Clients:
     async def create(self, place: Place, wanted: Client, secret: str) -> Client | None:
         """Make it with that secret; None where there is one of that id."""
         made_at = wanted.create_time if wanted.type is ClientType.CONFIDENTIAL else None
-        body = {**_said(wanted), "attributes": self._attributes(wanted, made_at), "protocolMappers": _mappers(wanted)}
+        body = {
+            **_said(wanted),
+            "attributes": self._attributes(wanted, made_at),
+            "protocolMappers": _mappers(place, wanted),
+        }
         if made_at:
             body["secret"] = secret
         accept = {HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND}
@@ -168,17 +172,26 @@ def _said(wanted: Client) -> dict[str, Any]:
     }
 
 
-def _mappers(wanted: Client) -> list[dict[str, Any]]:
-    """What stands in its tokens: the tenant of the user, and that they are for this client."""
+def _mappers(place: Place, wanted: Client) -> list[dict[str, Any]]:
+    """What stands in its tokens: whose user it is, and that they are for this client."""
     tokens = {"access.token.claim": "true", "id.token.claim": "true", "introspection.token.claim": "true"}
-    tenant = {"user.attribute": stamps.TENANT, "claim.name": CLAIM, "jsonType.label": "String", **tokens}
+    claim = {"claim.name": CLAIM, "jsonType.label": "String", **tokens}
+    # In a shared realm anybody may come by this client, so the user says whose; in a realm of its own all are the
+    # tenant's, also those who came without the mesh.
+    if place.shared:
+        kind, tenant = "oidc-usermodel-attribute-mapper", {"user.attribute": stamps.TENANT, **claim}
+    else:
+        owner = wanted.owner.tenant_id if wanted.owner else ""
+        kind, tenant = "oidc-hardcoded-claim-mapper", {"claim.value": owner, **claim}
     audience = {"included.client.audience": wanted.client_id, "access.token.claim": "true"}
     return [
-        {"name": name, "protocol": "openid-connect", "protocolMapper": kind, "config": config}
-        for name, kind, config in (
-            ("tenant", "oidc-usermodel-attribute-mapper", tenant),
-            ("audience", "oidc-audience-mapper", audience),
-        )
+        {"name": "tenant", "protocol": "openid-connect", "protocolMapper": kind, "config": tenant},
+        {
+            "name": "audience",
+            "protocol": "openid-connect",
+            "protocolMapper": "oidc-audience-mapper",
+            "config": audience,
+        },
     ]
 
 
