@@ -68,6 +68,7 @@ isolate: $(READY) ## Install each member alone and import it
 ##@ Tests
 .PHONY: test test-unit test-integration test-e2e test-chaos bench
 test: $(READY) ## Every test, on real servers, with a floor under the coverage
+	@$(PY) -m localstack fetch
 	$(PYTEST) tests --cov --cov-report=term
 
 test-unit: $(READY) ## Only what needs no server
@@ -89,6 +90,7 @@ bench: $(READY) ## Measure: every benchmark of tests/load, as ratios within one 
 	$(PY) tests/load/dns.py
 	$(PY) tests/load/storage_buckets.py
 	$(PY) tests/load/notifications.py
+	$(PY) tests/load/identity.py
 
 ##@ Local stack
 .PHONY: up down status logs

@@ -15,10 +15,12 @@ from pathlib import Path
 
 from localstack import control, logs, ports, view
 from localstack import record as records
-from localstack.component import Component, Profile
+from localstack.component import Absent, Component, Profile
 from localstack.components import UnknownComponent, select
 from localstack.record import Record
+from localstack.servers import keycloak_distribution
 from localstack.settings import StackSettings
+from localstack.site import Site
 from localstack.stack import plan
 from localstack.status import FINE, look
 from localstack.supervisor import AlreadySupervised, Supervisor, alone, environment_file
@@ -63,6 +65,8 @@ def parser() -> argparse.ArgumentParser:
         one.set_defaults(command=command, foreground=False)
         if command is up:
             one.add_argument("--foreground", action="store_true", help="stay, and stop it on Ctrl-C")
+    one = commands.add_parser("fetch", help="fetch and build now what a first start would")
+    one.set_defaults(command=fetch)
     one = commands.add_parser("down", help="stop it")
     one.add_argument("--purge", action="store_true", help="and remove its data, logs and secrets")
     one.set_defaults(command=down)
@@ -99,6 +103,15 @@ def run(settings: StackSettings, chosen: argparse.Namespace) -> int:
         layout = plan(wanted, settings, required=chosen.only)
         supervisor = Supervisor.of(layout, settings.state, started=in_use)
         return asyncio.run(supervisor.run())
+
+
+def fetch(settings: StackSettings, _: argparse.Namespace) -> int:
+    """Have Keycloak there before it is waited for. Where it cannot be had, `up` says so as well, and does without."""
+    try:
+        print(asyncio.run(keycloak_distribution.provide(Site("keycloak", settings.state, settings=settings).cache)))
+    except Absent as reason:
+        print(f"keycloak {reason}", file=sys.stderr)
+    return 0
 
 
 def down(settings: StackSettings, chosen: argparse.Namespace) -> int:

@@ -78,6 +78,7 @@ def gives(site: Site) -> Mapping[str, str]:
         "KEYCLOAK_REALM": SHARED_REALM,
         "KEYCLOAK_ADMIN_CLIENT_ID": keycloak_admin.CLIENT,
         "KEYCLOAK_ADMIN_CLIENT_SECRET": site.secret("admin"),
+        "KEYCLOAK_SECRET_OVERLAP": "true",
     }
 
 
