@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest_asyncio
@@ -37,10 +38,21 @@ def keycloak_environment(keycloak: Keycloak, **more: str) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A stub whose calls have time enough on a busy machine: a new realm takes a while."""
+
+    stub: Any
+
+    def __getattr__(self, name: str) -> Any:
+        return partial(getattr(self.stub, name), timeout=90)
+
+
 @pytest_asyncio.fixture(scope="session")
 async def identity(postgres, keycloak):
     """The service over Keycloak."""
     async with serving(await environment(postgres, **keycloak_environment(keycloak))) as identity:
+        identity.stub = Patient(identity.stub)
         yield identity
 
 

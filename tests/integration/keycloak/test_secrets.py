@@ -6,7 +6,7 @@ import grpc
 import pytest
 from tests.fixtures.httpgateway import gateway_before
 from tests.fixtures.identity import environment, made, serving
-from tests.integration.keycloak.conftest import OPERATION, TIERS, claimed, keycloak_environment, somewhere
+from tests.integration.keycloak.conftest import OPERATION, TIERS, Patient, claimed, keycloak_environment, somewhere
 
 from tenantmesh.identity.v1 import organization_pb2, user_pb2
 
@@ -52,7 +52,7 @@ async def test_no_secret_is_told_but_by_the_hand_over(postgres, keycloak, heard,
                 gateway.then("POST", "/users", "lost")
                 for _ in range(3):  # until nothing is lost any more
                     try:
-                        answer = await getattr(identity.stub, name)(request)
+                        answer = await getattr(Patient(identity.stub), name)(request)
                     except grpc.aio.AioRpcError as error:
                         told.append(f"{error!r} {error.details()} {error.trailing_metadata()!r}")
                     else:
