@@ -41,7 +41,7 @@ async def test_a_provisioned_user_signs_in_and_the_mesh_accepts_the_token(identi
     signed_in = await tenant.app.sign_in(tenant.email, tenant.password, NEW_PASSWORD)
     assert signed_in.tokens, signed_in.page
     principal = await principal_of(tenant, signed_in.tokens["access_token"])
-    assert (principal.subject, principal.tenant_id) == (tenant.user_id, tenant.where["tenant_id"])
+    assert (principal.name, principal.tenant_id) == (tenant.user_id, tenant.where["tenant_id"])
     assert not (await tenant.app.sign_in(tenant.email, tenant.password)).tokens, "the first password is used up"
     assert (await tenant.app.sign_in(tenant.email, NEW_PASSWORD)).tokens
 
@@ -55,7 +55,7 @@ async def test_a_disabled_organization_signs_nobody_in_until_it_is_enabled(ident
     assert (off.changed, off.organization.enabled) == (True, False)
     assert off.ended_sessions >= 1
     assert not (await tenant.app.sign_in(tenant.email, NEW_PASSWORD)).tokens
-    assert (await tenant.app.refresh(signed_in.tokens["refresh_token"])).status_code == 400
+    assert (await tenant.app.refresh(signed_in.tokens["refresh_token"])).status_code in {400, 403}
     on = await identity.stub.SetOrganizationEnabled(enabled(tenant, yes=True))
     assert on.organization.enabled
     again = await tenant.app.sign_in(tenant.email, NEW_PASSWORD)
@@ -89,10 +89,10 @@ async def test_the_admin_of_a_realm_administers_that_realm_alone(identity, perso
     one, other = await provision(identity.stub, "TIER_SILO"), await provision(identity.stub, "TIER_SILO")
     signed_in = await one.app.sign_in(one.email, one.password, NEW_PASSWORD)
     bearer = {"Authorization": f"Bearer {signed_in.tokens['access_token']}"}
-    for tenant, status in ((one, 200), (other, 401)):
+    for tenant, statuses in ((one, {200}), (other, {401, 403})):
         base, _, realm = tenant.issuer.rpartition("/realms/")
         answer = await person.http.get(f"{base}/admin/realms/{realm}/users", headers=bearer, auth=None)
-        assert answer.status_code == status
+        assert answer.status_code in statuses
 
 
 @pytest.mark.parametrize("tier", TIERS)
