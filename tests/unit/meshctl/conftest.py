@@ -23,7 +23,18 @@ from tenantmesh.provisioning.v1 import (
 )
 from tenantmesh.provisioning.v1 import operation_requests_pb2 as pb
 from tenantmesh.provisioning.v1 import provisioning_service_pb2_grpc as rpc
-from tenantmesh.tenants.v1 import lead_pb2, lead_service_pb2, lead_service_pb2_grpc, tenant_pb2
+from tenantmesh.tenants.v1 import (
+    catalog_service_pb2,
+    catalog_service_pb2_grpc,
+    lead_pb2,
+    lead_service_pb2,
+    lead_service_pb2_grpc,
+    plan_pb2,
+    subscription_pb2,
+    subscription_service_pb2,
+    subscription_service_pb2_grpc,
+    tenant_pb2,
+)
 from tenantmesh.tenants.v1 import tenant_service_pb2 as tenant_pb
 from tenantmesh.tenants.v1 import tenant_service_pb2_grpc as tenant_rpc
 
@@ -222,6 +233,24 @@ class Tenants(tenant_rpc.TenantServiceServicer):
         return tenant_pb.CheckTenantKeyResponse(obstacle=taken, suggestions=["acme-2"])
 
 
+class Plans(catalog_service_pb2_grpc.CatalogServiceServicer, subscription_service_pb2_grpc.SubscriptionServiceServicer):
+    """Sells one plan, on two pages."""
+
+    def __init__(self):
+        self.requests = []
+
+    async def ListPlans(self, request, _context):  # noqa: N802
+        if not request.page_token:
+            return catalog_service_pb2.ListPlansResponse(next_page_token="second")
+        plan = plan_pb2.Plan(plan_id=TENANT, key="standard", display_name="Standard", tier=tier_pb2.TIER_POOLED)
+        return catalog_service_pb2.ListPlansResponse(plans=[plan])
+
+    async def CreateSubscription(self, request, _context):  # noqa: N802
+        self.requests.append(request)
+        made = subscription_pb2.Subscription(state=subscription_pb2.Subscription.STATE_ACTIVE)
+        return subscription_service_pb2.CreateSubscriptionResponse(subscription=made)
+
+
 class Leads(lead_service_pb2_grpc.LeadServiceServicer):
     """Takes in whoever comes."""
 
@@ -252,6 +281,7 @@ class FakeMesh:
         self.provisioning = Provisioning()
         self.tenants = Tenants()
         self.leads = Leads(self.tenants)
+        self.plans = Plans()
         self.address = ""
 
     @asynccontextmanager
@@ -260,6 +290,8 @@ class FakeMesh:
             Servicer(rpc.add_ProvisioningServiceServicer_to_server, self.provisioning),
             Servicer(tenant_rpc.add_TenantServiceServicer_to_server, self.tenants),
             Servicer(lead_service_pb2_grpc.add_LeadServiceServicer_to_server, self.leads),
+            Servicer(catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server, self.plans),
+            Servicer(subscription_service_pb2_grpc.add_SubscriptionServiceServicer_to_server, self.plans),
         ]
         settings = ServerSettings(mode=Mode.DEVELOPMENT, host="localhost")
         async with running("mesh", servicers=servicers, resources=[], settings=settings) as server:

@@ -329,6 +329,17 @@ async def test_a_visitor_becomes_a_tenant(mesh, meshctl):
     assert (verify.key, convert.token, convert.key) == ("k" * 43, "the-token", "acme")
 
 
+async def test_a_tenant_is_subscribed(mesh, meshctl):
+    assert (await meshctl("plans")).lines[1].split() == ["standard", "pooled", "Standard"]
+    ran = await meshctl("subscribe", "acme", "standard")
+    assert (ran.code, ran.lines) == (Exit.OK, ["acme  standard  active"])
+    (request,) = mesh.plans.requests
+    assert (request.tenant_id, request.plan_id, request.activate) == (TENANT, TENANT, True)
+    ran = await meshctl("subscribe", "acme", "golden")
+    assert ran.code is Exit.NOT_FOUND
+    assert "  known: standard" in ran.err
+
+
 async def test_a_tenant_is_explained(meshctl):
     ran = await meshctl("explain", "acme")
     assert "It stopped at dns_record" in ran.lines[1]

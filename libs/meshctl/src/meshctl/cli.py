@@ -12,7 +12,7 @@ from typing import Final
 
 from faults import Fault
 from meshctl.client import open_mesh
-from meshctl.commands import examining, operations, records, starting
+from meshctl.commands import examining, operations, plans, records, starting
 from meshctl.commands.call import Call
 from meshctl.exits import Exit, of_fault
 from meshctl.settings import MeshSettings
@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--address", default="", metavar="HOST:PORT", help="where the mesh is (MESH_ADDRESS)")
     root.add_argument("--json", action="store_true", help="answer in JSON, one object a line")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
-    for module in (starting, operations, records, examining):
+    for module in (starting, operations, records, plans, examining):
         module.add(commands)
     return root
 

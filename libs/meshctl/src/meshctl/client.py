@@ -28,7 +28,9 @@ from tenantmesh.provisioning.v1 import deprovision_requests_pb2 as deprovision_p
 from tenantmesh.provisioning.v1 import examination_requests_pb2 as examination_pb
 from tenantmesh.provisioning.v1 import operation_requests_pb2 as pb
 from tenantmesh.provisioning.v1 import provisioning_service_pb2_grpc as rpc
+from tenantmesh.tenants.v1 import catalog_service_pb2_grpc as catalog_rpc
 from tenantmesh.tenants.v1 import lead_service_pb2_grpc as lead_rpc
+from tenantmesh.tenants.v1 import subscription_service_pb2_grpc as subscription_rpc
 from tenantmesh.tenants.v1 import tenant_service_pb2_grpc as tenant_rpc
 
 PATIENCE: Final = timedelta(minutes=5)
@@ -50,13 +52,15 @@ async def open_mesh(settings: MeshSettings | None = None, *, token: TokenProvide
 class Mesh:
     """The mesh as its callers see it. Every method raises the `Fault` that a service answers.
 
-    `provisioning`, `tenants` and `leads` are the generated stubs, for what has no method here.
+    `provisioning`, `tenants`, `leads`, `catalog` and `subscriptions` are generated stubs, for what has no method here.
     """
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.provisioning = rpc.ProvisioningServiceStub(channel)
         self.tenants = tenant_rpc.TenantServiceStub(channel)
         self.leads = lead_rpc.LeadServiceStub(channel)
+        self.catalog = catalog_rpc.CatalogServiceStub(channel)
+        self.subscriptions = subscription_rpc.SubscriptionServiceStub(channel)
 
     async def start(self, request: StartRequest) -> Operation:
         """Start an operation, or find it where it runs already with the same input."""
