@@ -53,6 +53,7 @@ NOTIFICATIONS = service(
 IDENTITY = service(
     "identity",
     "where tenants sign in",
+    needs=("keycloak",),
     tables=True,
     environment=lambda site: {"IDENTITY_SECRET": site.secret("seal")},
 )
