@@ -10,12 +10,13 @@ from typing import Final
 
 import grpc
 
-from chassis.client import TokenProvider, open_channel, streaming
-from chassis.errors import fault_of, faults_raised
-from faults import Fault, Unavailable
+from chassis.client import TokenProvider, open_channel
+from chassis.errors import faults_raised
+from faults import Fault
 from meshctl.outcome import is_final, succeeded
-from meshctl.requests import SILENCE, Patience, StartRequest, only_planned, repeatable, rpc_of
+from meshctl.requests import Patience, StartRequest, only_planned, repeatable, rpc_of
 from meshctl.settings import MeshSettings
+from meshctl.streams import changes
 from tenantmesh.provisioning.v1 import (
     commands_pb2,
     contact_pb2,
@@ -157,7 +158,7 @@ class Operation:
         while True:
             fault: Fault | None = None
             try:
-                async for answer in self._stream(request):
+                async for answer in changes(self._mesh.provisioning.WatchOperation(request)):
                     waiting.answered()
                     request.resume_token = answer.resume_token or request.resume_token
                     if answer.HasField("operation"):
@@ -235,18 +236,3 @@ class Operation:
     def _now(self, operation: operation_pb2.Operation) -> operation_pb2.Operation:
         self.latest = operation
         return operation
-
-    async def _stream(self, request: pb.WatchOperationRequest) -> AsyncIterator[pb.WatchOperationResponse]:
-        async with streaming(self._mesh.provisioning.WatchOperation(request)) as answers:
-            while True:
-                try:
-                    async with asyncio.timeout(SILENCE.total_seconds()):
-                        answer = await answers.read()
-                except TimeoutError:
-                    message = "the stream said nothing for too long"
-                    raise Unavailable(message, reason="DEPENDENCY_UNAVAILABLE", domain="tenantmesh") from None
-                except grpc.RpcError as error:
-                    raise fault_of(error) from error
-                if not isinstance(answer, pb.WatchOperationResponse):  # the end of the stream
-                    return
-                yield answer

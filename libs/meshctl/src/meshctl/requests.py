@@ -32,7 +32,6 @@ StartRequest: TypeAlias = (
 _Request = TypeVar("_Request", bound=Message)
 
 PASSING: Final = frozenset({Kind.UNAVAILABLE, Kind.TIMEOUT, Kind.ABORTED, Kind.EXHAUSTED})
-SILENCE: Final = timedelta(seconds=90)  # a stream that lives says so every 30 seconds
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 

@@ -127,6 +127,7 @@ def operation_to(run: WorkflowExecution, memo: Mapping[str, Any] | None = None) 
         tenant_key=attributes.get(operations.TENANT_KEY) or "",
         tier=tier_pb2.Tier.Value(f"TIER_{tier.upper()}"),
         state=_state(run),
+        percent=100 if _state(run) == SUCCEEDED else 0,  # how far one is that runs, only the run itself can say
         step=attributes.get(operations.STEP) or "",
         failed_step=attributes.get(operations.FAILED_STEP) or "",
         create_time=_time(run.start_time),

@@ -153,7 +153,7 @@ def _row(operation: operation_pb2.Operation) -> tuple[str, ...]:
         operation.operation_id,
         operation.tenant_key,
         words.state_of(operation),
-        str(operation.percent),
+        str(operation.percent or ""),
         operation.failed_step or operation.step,
         began,
     )
