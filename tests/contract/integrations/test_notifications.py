@@ -24,6 +24,7 @@ WHOLE = {
     "AddSuppression": ADA | {"scope": "SUPPRESSION_SCOPE_EVERYTHING"},
     "ListSuppressions": {},
     "RemoveSuppression": {"suppression_id": IDENTIFIER},
+    "ReportDelivery": {"provider": "resend", "body": {"data": b"{}"}},
     "Unsubscribe": {"unsubscribe_token": "t" * 43, "form": {"data": b"List-Unsubscribe=One-Click"}},
 }
 

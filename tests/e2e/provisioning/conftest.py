@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import grpc
@@ -117,6 +117,19 @@ async def mesh(postgres, temporal) -> AsyncIterator[Mesh]:
         }  # fmt: skip
         plans = {tier: await _plan(records, tier) for tier in (tier_pb2.TIER_SILO, tier_pb2.TIER_POOLED)}
         yield Mesh(client, memory, records, environment, queues, plans)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def alone(mesh, postgres) -> AsyncIterator[Mesh]:
+    """With records and queues of its own: nobody else starts what waits in their outbox, or works on it."""
+    queues = Queues(f"test-{uuid.uuid4()}")
+    async with (
+        processes.service("tenants", **await tenants.environment(postgres)) as process,
+        grpc.aio.insecure_channel(process.address) as records,
+    ):
+        own = {"TENANTS_ADDRESS": process.address, "TEMPORAL_TASK_QUEUE": queues.prefix}
+        plans = {tier_pb2.TIER_POOLED: await _plan(records, tier_pb2.TIER_POOLED)}
+        yield replace(mesh, records=records, environment=mesh.environment | own, queues=queues, plans=plans)
 
 
 @pytest_asyncio.fixture(scope="session")

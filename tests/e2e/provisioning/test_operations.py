@@ -174,6 +174,8 @@ async def test_operations_are_found_by_what_became_of_them(stub, working):
         while await found(states=[OPERATION_STATE_FAILED], failed_step="seed", tenant_id=tenant_id) != {tenant_id}:  # noqa: ASYNC110 - visibility tells nobody when it has caught up
             await asyncio.sleep(0.05)
     assert await found(states=[OPERATION_STATE_FAILED], tenant_id=other) == set()
+    succeeded = (await stub.ListOperations(pb.ListOperationsRequest(tenant_id=other))).operations
+    assert [operation.percent for operation in succeeded] == [100]
 
 
 async def test_an_operation_of_another_tenant_is_not_found(stub, working):

@@ -47,11 +47,11 @@ async def test_postgres_keeps_its_data_over_a_stop_and_a_crash(postgres):
 
 async def test_temporal_serves_its_namespace_after_a_restart(temporal):
     client = await Client.connect(temporal.address, namespace=temporal.namespace)
-    assert await client.count_workflows() is not None
+    before = (await client.count_workflows()).count  # other tests may have had theirs
     await temporal.stop()
     await temporal.start()
     client = await Client.connect(temporal.address, namespace=temporal.namespace)
-    assert (await client.count_workflows()).count == 0
+    assert (await client.count_workflows()).count >= before
 
 
 @pytest.mark.parametrize("how", ["plain", "starttls", "tls"])

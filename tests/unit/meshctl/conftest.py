@@ -293,7 +293,7 @@ class FakeMesh:
             Servicer(catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server, self.plans),
             Servicer(subscription_service_pb2_grpc.add_SubscriptionServiceServicer_to_server, self.plans),
         ]
-        settings = ServerSettings(mode=Mode.DEVELOPMENT, host="localhost")
+        settings = ServerSettings(mode=Mode.DEVELOPMENT, host="127.0.0.1")
         async with running("mesh", servicers=servicers, resources=[], settings=settings) as server:
             self.address = server.address
             yield self

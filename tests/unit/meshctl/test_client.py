@@ -82,7 +82,7 @@ async def test_a_watch_whose_stream_only_ends_goes_on_too(mesh, client):
 
 
 async def test_a_stream_that_says_nothing_is_left(mesh, client, monkeypatch):
-    monkeypatch.setattr("meshctl.client.SILENCE", timedelta(seconds=0.2))
+    monkeypatch.setattr("meshctl.streams.SILENCE", timedelta(seconds=0.2))
     mesh.provisioning.script.extend([operation(percent=10), asyncio.Event(), SUCCEEDED])
     found = await client.operation(OPERATION)
     assert [percent for _, percent in await seen(found.watch())] == [10, 100]
